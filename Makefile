@@ -22,24 +22,21 @@ derivations: $(INSTALLED) $(KERNEL_CACHE)
 	@$(BIN)/python -m derivations
 
 test: lint types $(KERNEL_CACHE)
-	@$(ONE_THREAD) $(BIN)/python -m pytest -q -n 2 --dist worksteal
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal
 
 test-slow: $(INSTALLED) $(KERNEL_CACHE)
-	@$(ONE_THREAD) $(BIN)/python -m pytest -q -n 2 --dist worksteal -m slow
-
-# Two test processes on two cores: a BLAS that starts threads of its own would only get in the way.
-ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m slow
 
 lint: $(INSTALLED)
-	@$(BIN)/ruff check --quiet .
-	@$(BIN)/ruff format --quiet --check .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/ruff format --quiet --check .
 
 types: $(INSTALLED)
-	@$(BIN)/mypy --strict --no-error-summary fokkerplanck
+	$(BIN)/mypy --strict --no-error-summary fokkerplanck
 
 format: $(INSTALLED)
-	@$(BIN)/ruff check --quiet --fix .
-	@$(BIN)/ruff format --quiet .
+	$(BIN)/ruff check --quiet --fix .
+	$(BIN)/ruff format --quiet .
 
 clean:
 	rm -rf .cache figures/output
