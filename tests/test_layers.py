@@ -193,6 +193,7 @@ def test_allowed(file: str, source: str) -> None:
         ("sample/paths.py", "from ..solve.passage import escape_rate", "must not import solve"),
         ("results/density.py", "from ..plot import density", "outside .plot()"),
         ("results/density.py", "def show():\n    from ..plot import density", "outside .plot()"),
+        ("results/density.py", PLOT_IN_METHOD + "    from ..plot import field", "outside .plot()"),
         ("results/density.py", "def plot(a=import_module('fokkerplanck.plot')): 0", "outside"),
         ("observe/basins.py", "def plot():\n    from ..plot import density", "arrow up"),
         ("model/diffusion.py", "f = sympy.lambdify(x, x)", "lambdify belongs"),
