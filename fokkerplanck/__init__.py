@@ -1,0 +1,44 @@
+"""Fokker–Planck equations of stochastic gradient descent, from symbols to escape rates.
+
+A loss and a noise model go in as SymPy expressions; drift, diffusion tensor, stationary density,
+effective potential and currents come out, each with the evidence for it.
+
+Convention, everywhere: ``dp/dt = -d_i(A_i p) + d_i d_j (D_ij p)`` (Itô), ``D = B B^T / 2``, time
+``t = eta * steps``, effective potential ``Phi = -log p`` with minimum 0.
+"""
+
+from __future__ import annotations
+
+from fokkerplanck import errors
+from fokkerplanck.discretize.grid import Grid, Mapped
+from fokkerplanck.discretize.operator import FokkerPlanckOperator, assemble
+from fokkerplanck.discretize.schemes.selling import Selling
+from fokkerplanck.model import noise
+from fokkerplanck.model.diffusion import Diffusion
+from fokkerplanck.model.optimizers import SGD, SGLD, Momentum
+from fokkerplanck.observe.current import probability_current
+from fokkerplanck.observe.potential import effective_potential
+from fokkerplanck.results.density import Density, gaussian_density
+from fokkerplanck.results.field import Field, VectorField
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "SGD",
+    "SGLD",
+    "Density",
+    "Diffusion",
+    "Field",
+    "FokkerPlanckOperator",
+    "Grid",
+    "Mapped",
+    "Momentum",
+    "Selling",
+    "VectorField",
+    "assemble",
+    "effective_potential",
+    "errors",
+    "gaussian_density",
+    "noise",
+    "probability_current",
+]

@@ -1,0 +1,1 @@
+"""From symbols to one sparse matrix: grids, coefficients, schemes and operators."""

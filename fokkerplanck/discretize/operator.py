@@ -1,0 +1,156 @@
+"""The Fokker–Planck operator as a sparse matrix, and `assemble`, which makes one."""
+
+from __future__ import annotations
+
+import time as clock
+import warnings
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csc_matrix, csr_matrix
+from scipy.sparse.csgraph import connected_components
+
+from fokkerplanck.discretize.grid import Grid
+from fokkerplanck.discretize.info import Info
+from fokkerplanck.errors import DisconnectedWarning, InvalidModel
+from fokkerplanck.model.diffusion import Diffusion
+
+__all__ = ["FokkerPlanckOperator", "Scheme", "assemble"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class FokkerPlanckOperator:
+    """Generator ``Q`` of cell masses, ``dP/dt = Q P``.
+
+    Attributes
+    ----------
+    matrix : csc_matrix, shape (n, n)
+        ``Q``; column j holds the rates out of cell j.  Its names elsewhere: transposed rate
+        matrix, forward generator, minus an M-matrix.  Columns sum to ``-killing``.
+    grid : Grid
+        Masses are in its C order; the density is mass over `Grid.volumes`.
+    killing : (n,)
+        Rate of loss through absorbing walls.
+    potential : (n,) or None
+        ``Phi`` at the centres where detailed balance holds: then ``Q (volume e^-Phi) = 0`` to
+        rounding, cell by cell.
+    monotone : bool
+        Whether every off-diagonal entry is nonnegative: the operator is a Markov generator.
+    info : Info
+    """
+
+    matrix: csc_matrix
+    grid: Grid
+    killing: Array
+    potential: Array | None
+    monotone: bool
+    info: Info
+
+    @property
+    def adjoint(self) -> csr_matrix:
+        """Backward generator ``L = Q^T``, which acts on observables."""
+        return self.matrix.T
+
+    @property
+    def conserving(self) -> bool:
+        """Whether no probability is lost."""
+        return not self.killing.any()
+
+    @cached_property
+    def components(self) -> tuple[int, NDArray[np.int32]]:
+        """Number of strongly connected parts, and the part of each cell."""
+        count, labels = connected_components(self.matrix, directed=True, connection="strong")
+        return int(count), labels
+
+
+@runtime_checkable
+class Scheme(Protocol):
+    """A way to discretise; a value passed to `assemble`."""
+
+    def assemble(
+        self, diffusion: Diffusion, grid: Grid, time: float | None
+    ) -> FokkerPlanckOperator:
+        """The operator on the grid."""
+
+
+def assemble(
+    diffusion: Diffusion,
+    grid: Grid,
+    scheme: Scheme | None = None,
+    *,
+    time: float | None = None,
+) -> FokkerPlanckOperator:
+    """Discretise a Fokker–Planck equation on a grid.
+
+    Parameters
+    ----------
+    diffusion : Diffusion
+        With a value for every parameter.
+    grid : Grid
+        Axes named as the variables, in their order.
+    scheme : Scheme, optional
+        `Selling()` by default.
+    time : float, optional
+        Where the coefficients depend on time.
+
+    Raises
+    ------
+    GridMismatch, UnboundSymbol, InvalidCoefficient, NotPositiveSemidefinite, UnsupportedTensor
+
+    Warns
+    -----
+    DisconnectedWarning
+        When the noise vanishes on a surface and the grid falls into parts.
+
+    Examples
+    --------
+    >>> import sympy as sp
+    >>> import fokkerplanck as fpk
+    >>> x = sp.Symbol("x", real=True)
+    >>> operator = fpk.assemble(fpk.Diffusion((x,), [-x], [[1]]), fpk.Grid(x=(-4, 4, 8)))
+    >>> operator.matrix.shape, bool(abs(operator.matrix.sum(axis=0)).max() < 1e-14)
+    ((8, 8), True)
+    """
+    from fokkerplanck.discretize.schemes.selling import Selling
+
+    if not isinstance(diffusion, Diffusion):
+        hint = ".diffusion()" if hasattr(diffusion, "diffusion") else "a Diffusion"
+        raise InvalidModel(f"assemble needs a Diffusion, not {type(diffusion).__name__}: {hint}")
+    if scheme is not None and not isinstance(scheme, Scheme):
+        raise InvalidModel(f"a scheme is a value such as Selling(), not {scheme!r}")
+    grid.require(diffusion.variables)
+    began = clock.perf_counter()
+    operator = (scheme or Selling()).assemble(diffusion, grid, time)
+    _warn_if_disconnected(operator)
+    entries: dict[str, Any] = {
+        "unknowns": grid.size,
+        "entries": int(operator.matrix.nnz),
+        "seconds": clock.perf_counter() - began,
+    }
+    return FokkerPlanckOperator(
+        operator.matrix,
+        operator.grid,
+        operator.killing,
+        operator.potential,
+        operator.monotone,
+        operator.info.extended(**entries),
+    )
+
+
+def _warn_if_disconnected(operator: FokkerPlanckOperator) -> None:
+    if not operator.monotone:
+        return
+    count, _ = operator.components
+    if count > 1:
+        warnings.warn(
+            f"the grid falls into {count} parts between which probability cannot flow both ways: "
+            "the noise vanishes on a surface; a stationary density is then not unique and an "
+            "escape time may be infinite",
+            DisconnectedWarning,
+            stacklevel=3,
+        )

@@ -1,0 +1,1 @@
+"""One file a scheme; each is a value passed to `assemble`."""

@@ -1,0 +1,1 @@
+"""Symbols in, symbols out: diffusions, noise models and optimizers."""

@@ -1,0 +1,1 @@
+"""From results to physics: effective potentials, currents, entropy production."""

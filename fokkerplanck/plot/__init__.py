@@ -1,0 +1,1 @@
+"""Every Matplotlib call of the package; nothing here shows a window or changes global state."""

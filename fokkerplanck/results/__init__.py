@@ -1,0 +1,1 @@
+"""What comes back: frozen results with their grid and their evidence."""

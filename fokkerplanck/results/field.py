@@ -1,0 +1,101 @@
+"""A scalar field on a grid: passage times, committors, potentials."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fokkerplanck.discretize.grid import Grid
+from fokkerplanck.discretize.info import Info
+from fokkerplanck.errors import GridMismatch
+
+if TYPE_CHECKING:
+    import xarray
+
+__all__ = ["Field", "VectorField", "read_only"]
+
+Array = NDArray[np.float64]
+
+
+def read_only(values: Any, shape: tuple[int, ...]) -> Array:
+    """A contiguous copy of that shape that cannot be written to.
+
+    Raises
+    ------
+    GridMismatch
+        When the sizes differ.
+    """
+    array = np.array(values, dtype=np.float64)
+    if array.size != int(np.prod(shape)):
+        raise GridMismatch(f"{array.size} values for a grid of shape {shape}")
+    array = np.ascontiguousarray(array.reshape(shape))
+    array.flags.writeable = False
+    return array
+
+
+@dataclass(frozen=True)
+class Field:
+    """Values at the cell centres.
+
+    Attributes
+    ----------
+    values : array, grid shape
+        May be infinite (the potential where the density is zero), never NaN.
+    grid : Grid
+    name : str
+        What is shown on axes and colour bars, LaTeX allowed.
+    info : Info
+    """
+
+    values: Array
+    grid: Grid
+    name: str = "value"
+    info: Info = field(default_factory=Info)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "values", read_only(self.values, self.grid.shape))
+
+    def plot(self, ax: Any = None, **options: Any) -> Any:
+        """Line in one dimension, filled map in two; returns the Matplotlib artist.
+
+        Parameters
+        ----------
+        ax : Axes, optional
+        **options
+            Passed to Matplotlib's ``plot`` or ``pcolormesh``.
+        """
+        from fokkerplanck.plot.fields import plot_field
+
+        return plot_field(self.values, self.grid, self.name, ax, options)
+
+    def to_xarray(self) -> xarray.DataArray:
+        """The same numbers as an `xarray.DataArray` (needs the extra `fokkerplanck[xarray]`)."""
+        import xarray
+
+        coordinates = dict(zip(self.grid.names, self.grid.centers, strict=True))
+        return xarray.DataArray(
+            self.values, coords=coordinates, dims=self.grid.names, name=self.name
+        )
+
+
+@dataclass(frozen=True)
+class VectorField:
+    """Vectors at the cell centres, shape ``(d, *grid.shape)``."""
+
+    values: Array
+    grid: Grid
+    name: str = "vector"
+    info: Info = field(default_factory=Info)
+
+    def __post_init__(self) -> None:
+        shape = (self.grid.dimension, *self.grid.shape)
+        object.__setattr__(self, "values", read_only(self.values, shape))
+
+    def plot(self, ax: Any = None, **options: Any) -> Any:
+        """Streamlines in two dimensions, a line in one; returns the Matplotlib artist."""
+        from fokkerplanck.plot.fields import plot_vectors
+
+        return plot_vectors(self.values, self.grid, self.name, ax, options)
