@@ -1,0 +1,1 @@
+"""From operators to results: densities, evolutions, spectra and passage times."""
