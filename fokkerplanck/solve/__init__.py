@@ -1,1 +1,1 @@
-"""From operators to results: densities, evolutions, spectra and passage times."""
+"""From an operator to results."""
