@@ -1,0 +1,5 @@
+"""Systems from the literature, as models with their closed forms."""
+
+from fokkerplanck.systems import degenerate_valley
+
+__all__ = ["degenerate_valley"]
