@@ -19,7 +19,8 @@ __all__ = ["add_product", "single_threaded_blas"]
 
 # The symbol that numba links for its own matrix products; it is resolved by name when a cached
 # function is loaded, which pointers obtained through ctypes are not.
-_gemm = types.ExternalFunction(
+_DOUBLES = types.CPointer(types.float64)  # type: ignore[no-untyped-call]
+_gemm: Any = types.ExternalFunction(
     "numba_xxgemm",
     types.intc(
         types.char,  # kind
@@ -28,13 +29,13 @@ _gemm = types.ExternalFunction(
         types.intp,  # m
         types.intp,  # n
         types.intp,  # k
-        types.CPointer(types.float64),  # alpha
-        types.CPointer(types.float64),  # a
+        _DOUBLES,  # alpha
+        _DOUBLES,  # a
         types.intp,  # lda
-        types.CPointer(types.float64),  # b
+        _DOUBLES,  # b
         types.intp,  # ldb
-        types.CPointer(types.float64),  # beta
-        types.CPointer(types.float64),  # c
+        _DOUBLES,  # beta
+        _DOUBLES,  # c
         types.intp,  # ldc
     ),
 )

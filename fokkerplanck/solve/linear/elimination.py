@@ -51,7 +51,7 @@ def _eliminate_block(f: Matrix, k0: int, k1: int, d: Vector, out: Vector) -> boo
         d[i] = total
         if total < SMALLEST:
             # The last state of a chain without killing has nowhere left to go.
-            return total == 0.0 and i == rows - 1
+            return bool(total == 0.0 and i == rows - 1)
         for j in range(i + 1, k1):
             f[i, j] /= total
         out[i - k0] /= total

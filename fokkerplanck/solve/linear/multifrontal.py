@@ -9,9 +9,10 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from fokkerplanck.solve.linear.analysis import Analysis
 from fokkerplanck.solve.linear.assembly import EMPTY, assemble, assemble_wide, narrow
 from fokkerplanck.solve.linear.elimination import BLOCK, SMALLEST, eliminate
-from fokkerplanck.solve.linear.symbolic import Analysis, Fronts
+from fokkerplanck.solve.linear.symbolic import Fronts
 from fokkerplanck.solve.linear.wide import normalized
 from fokkerplanck.solve.linear.wide_elimination import eliminate_wide
 
@@ -70,7 +71,7 @@ def _in_range(f: Matrix, pivots: int) -> bool:
         else:
             rate = min(rate, _smallest_of(f[r, :pivots]))
             rest = min(rest, _smallest_of(f[r, pivots:]))
-        zeros = zeros or np.any(f[r, :rows] == 0.0)
+        zeros = zeros or bool(np.any(f[r, :rows] == 0.0))
         f[r, r] = 0.0
         killed += f[r, rows] > 0.0
     if min(rate, chance, rest) < SMALLEST:
@@ -209,8 +210,8 @@ def factors_of(analysis: Analysis, data: Vector, killing: Vector) -> Factors:
     largest = analysis.largest_front * (analysis.largest_front + 1)
     # Arrays of exponents are touched by wide fronts only: untouched pages take no memory.
     factors = Factors(
-        np.empty(analysis.nonzeros),
-        np.empty(analysis.nonzeros, np.int32),
+        np.empty(analysis.nnz),
+        np.empty(analysis.nnz, np.int32),
         np.zeros(len(rows), np.bool_),
         np.empty(int(rows.sum()), np.int32),
         np.concatenate([[0], np.cumsum(rows)]),
@@ -222,8 +223,8 @@ def factors_of(analysis: Analysis, data: Vector, killing: Vector) -> Factors:
         data,
         killing[analysis.order],
         factors,
-        np.empty(analysis.stack_size),
-        np.empty(analysis.stack_size, np.int32),
+        np.empty(fronts.stack[-1]),
+        np.empty(fronts.stack[-1], np.int32),
         np.empty(largest),
         np.empty(largest, np.int32),
         np.empty(largest),

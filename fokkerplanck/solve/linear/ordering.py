@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 __all__ = ["nested_dissection"]
 
 IntArray = NDArray[np.int32]
+LongArray = NDArray[np.int64]
 
 # A set is not split when its separator would hold more than this share of it: the halves would
 # be too small to pay for the larger front.
@@ -159,7 +160,7 @@ def _partition(
 @njit(cache=True)
 def nested_dissection(
     indptr: IntArray, indices: IntArray, coordinates: IntArray, leaf: int
-) -> tuple[IntArray, IntArray, IntArray, IntArray]:
+) -> tuple[IntArray, LongArray, LongArray, LongArray]:
     """Order the nodes of a symmetric graph.
 
     Parameters

@@ -14,6 +14,8 @@ nonnegative solution.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -34,12 +36,10 @@ __all__ = ["charge", "pull", "push", "spread"]
 
 Vector = NDArray[np.float64]
 Long = NDArray[np.int64]
-Exponents = NDArray[np.int32]
-Matrix = NDArray[np.float64]
 
 
 @njit(cache=True, nogil=True)
-def _panels(values: Vector, pivots: int, rows: int) -> tuple[Matrix, Matrix]:
+def _panels(values: NDArray[Any], pivots: int, rows: int) -> tuple[NDArray[Any], NDArray[Any]]:
     """Pivot rows (pivots, rows + 1) and rates into the pivots (rows - pivots, pivots)."""
     head = pivots * (rows + 1)
     return (

@@ -19,9 +19,9 @@ from scipy.sparse import csgraph
 
 from fokkerplanck.errors import DisconnectedDomain, FokkerPlanckError, NotConserving
 from fokkerplanck.solve.linear import substitution
+from fokkerplanck.solve.linear.analysis import Analysis, analyze
 from fokkerplanck.solve.linear.blas import single_threaded_blas
 from fokkerplanck.solve.linear.multifrontal import Factors, factors_of
-from fokkerplanck.solve.linear.symbolic import Analysis, analyze
 
 __all__ = ["SubtractionFreeLU", "factorize"]
 
@@ -58,7 +58,7 @@ class SubtractionFreeLU:
     @property
     def nnz(self) -> int:
         """Stored entries of the factors."""
-        return self.analysis.nonzeros
+        return self.analysis.nnz
 
     @property
     def flops(self) -> float:

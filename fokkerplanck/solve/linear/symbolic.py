@@ -1,4 +1,4 @@
-"""Symbolic analysis: which dense fronts a sparse factorisation consists of, before any number.
+"""Symbolic factorisation: the dense fronts of a sparse elimination, before any number.
 
 A *front* belongs to one separator (or leaf) of the nested dissection. Its rows are first the
 cells that it eliminates (pivots), then the later cells that those touch, directly or through
@@ -8,27 +8,16 @@ Reid 1983). All of it depends on the pattern alone and is shared by matrices tha
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
-from numpy.typing import ArrayLike, NDArray
-from scipy import sparse
+from numpy.typing import NDArray
 
-from fokkerplanck.errors import FokkerPlanckError
-from fokkerplanck.solve.linear.ordering import nested_dissection
-
-__all__ = ["Analysis", "Fronts", "analyze"]
+__all__ = ["Fronts", "fronts_of"]
 
 IntArray = NDArray[np.int32]
 LongArray = NDArray[np.int64]
-
-# Sets of at most this many cells are eliminated as one dense front (measured: 32 and 128 are
-# both slower, by bookkeeping and by fill).
-_LEAF = 64
-# A matrix with more than this share of its entries is eliminated as one dense front.
-_DENSE_SHARE = 0.1
 
 
 class Fronts(NamedTuple):
@@ -39,7 +28,8 @@ class Fronts(NamedTuple):
     ``child[child_start[f]:child_start[f+1]]``; update row r of front f is local row
     ``to_parent[update_start[f] + r]`` of its parent. The matrix entry ``entry_source[t]``, for t
     in ``entry_start[f]:entry_start[f+1]``, belongs at ``(entry_row[t], entry_column[t])``.
-    ``panel[f]`` and ``stack[f]`` are offsets of its factors and of its update matrix.
+    ``panel[f]`` and ``stack[f]`` are offsets of its factors and of its update matrix; their last
+    entries are the space that all factors, and all update matrices at a time, take.
     """
 
     pivot: LongArray
@@ -54,36 +44,6 @@ class Fronts(NamedTuple):
     entry_source: LongArray
     panel: LongArray
     stack: LongArray
-
-
-@dataclass(frozen=True)
-class Analysis:
-    """Elimination order and structure of all matrices with one sparsity pattern.
-
-    Attributes
-    ----------
-    indptr, indices : pattern of the CSC matrices that it is for.
-    order : (n,) cell eliminated at each position.
-    fronts : the dense fronts.
-    nonzeros : entries of the factors that will be stored.
-    flops : floating-point operations of one factorisation.
-    largest_front : rows of the largest front.
-    stack_size : numbers held by update matrices that wait for their parents, at most.
-    """
-
-    indptr: IntArray
-    indices: IntArray
-    order: IntArray
-    fronts: Fronts
-    nonzeros: int
-    flops: float
-    largest_front: int
-    stack_size: int
-
-    @property
-    def size(self) -> int:
-        """Number of cells."""
-        return len(self.order)
 
 
 @njit(cache=True)
@@ -238,112 +198,55 @@ def _entries_by_front(
     return start, row, column, source
 
 
-def _sizes(
+def _offsets(
     pivot: LongArray, begin: LongArray, child_start: LongArray, child: IntArray
-) -> tuple[LongArray, LongArray, int, float, int]:
-    """Offsets of factors and update matrices, stack size, flops and largest front."""
+) -> tuple[LongArray, LongArray]:
+    """Offsets of the factors and of the update matrices of all fronts."""
     pivots = np.diff(pivot)
     updates = np.diff(begin)
     rows = pivots + updates
     # One more column than rows: the killing rates.
     panel = np.concatenate([[0], np.cumsum(pivots * (rows + 1) + updates * pivots)])
     held = updates * (updates + 1)
-    stack = np.zeros(len(pivots), np.int64)
+    stack = np.zeros(len(pivots) + 1, np.int64)
     top = 0
-    deepest = 0
     for f in range(len(pivots)):
         children = child[child_start[f] : child_start[f + 1]]
         # Children are on top of the stack: the first of them marks the place that becomes free.
         stack[f] = stack[children].min() if len(children) else top
         top = int(stack[f] + held[f])
-        deepest = max(deepest, top)
-    flops = float(np.sum(2.0 * pivots * rows**2 - 2.0 * pivots**2 * rows + 2.0 / 3 * pivots**3))
-    return panel, stack, deepest, flops, int(rows.max(initial=0))
+        stack[-1] = max(stack[-1], top)
+    return panel, stack
 
 
-def _frozen(array: NDArray[Any]) -> NDArray[Any]:
-    array.flags.writeable = False
-    return array
-
-
-def _coordinates(
-    n: int, shape: tuple[int, ...] | None, cells: ArrayLike | None
-) -> NDArray[np.int32]:
-    if shape is None:
-        return np.empty((0, n), np.int32)
-    flat = np.arange(n) if cells is None else np.asarray(cells)
-    total = int(np.prod(shape))
-    if len(flat) != n or (cells is None and n != total) or (n and flat.max() >= total):
-        raise FokkerPlanckError(
-            f"the matrix has {n} cells, but shape {shape} has {total} and {len(flat)} are named; "
-            "pass cells= with the flat index of every cell that was kept"
-        )
-    return np.array(np.unravel_index(flat, shape), dtype=np.int32)
-
-
-def analyze(
-    pattern: sparse.sparray | sparse.spmatrix | NDArray[np.float64],
-    *,
-    shape: tuple[int, ...] | None = None,
-    cells: ArrayLike | None = None,
-) -> Analysis:
-    """Choose an elimination order for matrices with the pattern of ``pattern``.
+def fronts_of(
+    indptr: IntArray,
+    indices: IntArray,
+    graph_indptr: IntArray,
+    graph_indices: IntArray,
+    order: IntArray,
+    tree: tuple[LongArray, LongArray, LongArray],
+) -> Fronts:
+    """Symbolic factorisation.
 
     Parameters
     ----------
-    pattern : (n, n) matrix; only the positions of its stored entries matter.
-    shape : shape of the grid whose cells, in C order, are the states. Separators are then
-        planes of the grid, as thick as the stencil needs. Without it the graph alone is used.
-    cells : (n,) flat indices of the cells that are states, where only some of them are.
-
-    Returns
-    -------
-    Analysis
-
-    Raises
-    ------
-    FokkerPlanckError : the matrix is not square, or does not fit ``shape`` and ``cells``.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from scipy import sparse
-    >>> chain = sparse.diags_array([np.ones(99), np.ones(99)], offsets=[-1, 1])
-    >>> analyze(chain, shape=(100,)).size
-    100
+    indptr, indices : CSC pattern of the matrix.
+    graph_indptr, graph_indices : the same, made symmetric.
+    order : (n,) cells in elimination order.
+    tree : first and last positions and parents of the separators, from `nested_dissection`.
     """
-    matrix = sparse.csc_array(pattern)
-    n = matrix.shape[0]
-    if matrix.shape != (n, n):
-        raise FokkerPlanckError(f"a generator is square, this matrix is {matrix.shape}")
-    coordinates = _coordinates(n, shape, cells)
-    matrix.sum_duplicates()
-    indptr = matrix.indptr.astype(np.int32)
-    indices = matrix.indices.astype(np.int32)
-    ones = sparse.csc_array((np.ones(len(indices), np.int8), indices, indptr), shape=(n, n))
-    graph = sparse.csr_array(ones + ones.T)
-    leaf = n if graph.nnz > _DENSE_SHARE * n * n else _LEAF
-    graph_indptr = graph.indptr.astype(np.int32)
-    graph_indices = graph.indices.astype(np.int32)
-    order, start, end, parent = nested_dissection(graph_indptr, graph_indices, coordinates, leaf)
-    position = np.empty(n, np.int32)
-    position[order] = np.arange(n)
-    pivot, above = _elimination_tree(start, end, parent)
+    position = np.empty(len(order), np.int32)
+    position[order] = np.arange(len(order))
+    pivot, above = _elimination_tree(*tree)
     child_start, child = _children(above)
     begin, rows = _update_rows(
         graph_indptr, graph_indices, order, position, pivot, child_start, child
     )
     to_parent = _maps_to_parents(pivot, above, begin, rows)
     entries = _entries_by_front(indptr, indices, position, pivot, begin, rows)
-    panel, stack, deepest, flops, largest = _sizes(pivot, begin, child_start, child)
-    arrays = (pivot, begin, rows, to_parent, child_start, child, *entries, panel, stack)
-    return Analysis(
-        _frozen(indptr),
-        _frozen(indices),
-        _frozen(order),
-        Fronts(*(_frozen(array) for array in arrays)),
-        int(panel[-1]),
-        flops,
-        largest,
-        deepest,
-    )
+    panel, stack = _offsets(pivot, begin, child_start, child)
+    result = Fronts(pivot, begin, rows, to_parent, child_start, child, *entries, panel, stack)
+    for array in result:
+        array.flags.writeable = False
+    return result

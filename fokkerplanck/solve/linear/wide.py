@@ -19,7 +19,7 @@ INFINITE_EXPONENT = 1 << 40
 # Terms this many binary orders below their sum change none of its 53 bits, however many.
 LOST = 200
 # Powers of one half; a table, because ldexp is a library call.
-POWERS: NDArray[np.float64] = 2.0 ** -np.arange(LOST + 1)
+POWERS: NDArray[np.float64] = np.ldexp(1.0, -np.arange(LOST + 1))
 
 
 @njit(cache=True, nogil=True)
