@@ -15,12 +15,12 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
-from scipy.sparse import csgraph
 
 from fokkerplanck.errors import DisconnectedDomain, FokkerPlanckError, NotConserving
 from fokkerplanck.solve.linear import substitution
 from fokkerplanck.solve.linear.analysis import Analysis, analyze
 from fokkerplanck.solve.linear.blas import single_threaded_blas
+from fokkerplanck.solve.linear.chains import check_rates, describe_closed_classes
 from fokkerplanck.solve.linear.multifrontal import Factors, factors_of
 
 __all__ = ["SubtractionFreeLU", "factorize"]
@@ -146,7 +146,7 @@ class SubtractionFreeLU:
             )
         closed = np.flatnonzero(self._factors.outflow == 0.0)
         if len(closed) != 1:
-            raise DisconnectedDomain(_describe_closed_classes(self._generator))
+            raise DisconnectedDomain(describe_closed_classes(self._generator))
         m = np.zeros(self.size)
         e = np.zeros(self.size, np.int64)
         substitution.pull(self.analysis.fronts, self._factors, int(closed[0]), m, e)
@@ -187,7 +187,8 @@ class SubtractionFreeLU:
 
 
 def _to_doubles(m: Array, e: NDArray[np.int64]) -> Array:
-    result: Array = np.ldexp(m, np.clip(e, -3000, 3000).astype(np.int32))
+    with np.errstate(over="ignore"):
+        result: Array = np.ldexp(m, np.clip(e, -3000, 3000).astype(np.int32))
     return result
 
 
@@ -197,36 +198,12 @@ def _logarithm(m: Array, e: NDArray[np.int64]) -> Array:
     return result
 
 
-def _describe_closed_classes(generator: sparse.csc_array) -> str:
-    """How many closed classes a chain has, and their sizes."""
-    sources, targets = (
-        generator.indices,
-        np.repeat(np.arange(generator.shape[1]), np.diff(generator.indptr)),
-    )
-    positive = generator.data > 0.0
-    edges = sparse.csr_array(
-        (np.ones(int(positive.sum())), (targets[positive], sources[positive])),
-        shape=generator.shape,
-    )
-    count, label = csgraph.connected_components(edges, directed=True, connection="strong")
-    rows, columns = edges.nonzero()
-    leaky = np.zeros(count, dtype=bool)
-    leaky[label[rows[label[rows] != label[columns]]]] = True
-    sizes = np.sort(np.bincount(label)[~leaky])[::-1]
-    first = np.array([int(np.argmax(label == c)) for c in np.flatnonzero(~leaky)[:3]])
-    return (
-        f"the chain has {len(sizes)} closed classes, of {', '.join(map(str, sizes[:5]))}"
-        f"{', ...' if len(sizes) > 5 else ''} of its {generator.shape[0]} cells (one contains cell "
-        f"{', another cell '.join(map(str, first))}): no rate leads from one to another, and the "
-        "stationary density is not unique; add noise where it vanishes, or solve on one class"
-    )
-
-
 def factorize(
     generator: sparse.sparray | sparse.spmatrix | Array,
     *,
     killing: ArrayLike | float = 0.0,
     shape: tuple[int, ...] | None = None,
+    cells: ArrayLike | None = None,
     analysis: Analysis | None = None,
 ) -> SubtractionFreeLU:
     """Factorise ``-Q + diag(killing)`` without subtractions.
@@ -238,8 +215,8 @@ def factorize(
         stochastic matrix K (columns sum to one) pass K or K - I alike.
     killing : (n,) or one rate >= 0 at which probability is lost from each state: rates into an
         absorbing set, 1/dt of an implicit Euler step, the parameter of a resolvent.
-    shape : shape of the grid whose cells are the states, for a better elimination order.
-    analysis : result of `analyze` for this pattern, instead of ``shape``.
+    shape, cells : grid whose cells are the states, for a better elimination order: see `analyze`.
+    analysis : result of `analyze` for this pattern, instead of these two.
 
     Returns
     -------
@@ -269,7 +246,7 @@ def factorize(
     rates = np.array(np.broadcast_to(np.asarray(killing, dtype=np.float64), (n,)))
     if not (np.isfinite(rates).all() and (rates >= 0.0).all()):
         raise FokkerPlanckError(f"killing rates must be nonnegative, one is {rates.min()}")
-    structure = analyze(matrix, shape=shape) if analysis is None else analysis
+    structure = analyze(matrix, shape=shape, cells=cells) if analysis is None else analysis
     if not (
         np.array_equal(matrix.indptr, structure.indptr)
         and np.array_equal(matrix.indices, structure.indices)
@@ -277,7 +254,7 @@ def factorize(
         raise FokkerPlanckError(
             "the matrix has another pattern than the analysis was made for; analyse it anew"
         )
-    _check_rates(matrix)
+    check_rates(matrix)
     data = matrix.data.view()
     data.flags.writeable = False
     begin = time.perf_counter()
@@ -285,17 +262,3 @@ def factorize(
         factors = factors_of(structure, data, rates)
     seconds = time.perf_counter() - begin
     return SubtractionFreeLU(structure, not rates.any(), seconds, factors, matrix)
-
-
-def _check_rates(matrix: sparse.csc_array) -> None:
-    suspicious = np.flatnonzero(~((matrix.data >= 0.0) & np.isfinite(matrix.data)))
-    source = np.searchsorted(matrix.indptr, suspicious, side="right") - 1
-    target = matrix.indices[suspicious]
-    bad = source != target
-    if bad.any():
-        k = int(np.argmax(bad))
-        raise FokkerPlanckError(
-            f"{int(bad.sum())} rates are negative or not finite; the first is "
-            f"{matrix.data[suspicious[k]]:.3g} from cell {source[k]} to cell {target[k]}: "
-            "no Markov generator, use SparseLU"
-        )
