@@ -20,6 +20,8 @@ from fokkerplanck.observe.current import probability_current
 from fokkerplanck.observe.potential import effective_potential
 from fokkerplanck.results.density import Density, gaussian_density
 from fokkerplanck.results.field import Field, VectorField
+from fokkerplanck.solve.solvers import DetailedBalance, SparseLU, SubtractionFree
+from fokkerplanck.solve.stationary import stationary_density
 
 __version__ = "0.1.0"
 
@@ -27,6 +29,7 @@ __all__ = [
     "SGD",
     "SGLD",
     "Density",
+    "DetailedBalance",
     "Diffusion",
     "Field",
     "FokkerPlanckOperator",
@@ -34,6 +37,8 @@ __all__ = [
     "Mapped",
     "Momentum",
     "Selling",
+    "SparseLU",
+    "SubtractionFree",
     "VectorField",
     "assemble",
     "effective_potential",
@@ -41,4 +46,5 @@ __all__ = [
     "gaussian_density",
     "noise",
     "probability_current",
+    "stationary_density",
 ]
