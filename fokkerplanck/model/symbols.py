@@ -80,7 +80,7 @@ def _real_stand_ins(expression: sp.Basic) -> dict[sp.Symbol, sp.Dummy]:
 
 
 def differentiate(expression: Any, *symbols: sp.Symbol) -> sp.Expr:
-    """Partial derivative with every symbol taken as real.
+    """Partial derivative, away from jumps, with every symbol taken as real.
 
     Examples
     --------
@@ -95,7 +95,9 @@ def differentiate(expression: Any, *symbols: sp.Symbol) -> sp.Expr:
     derivative = expression.xreplace(stand_ins)
     for symbol in symbols:
         derivative = sp.diff(derivative, stand_ins.get(symbol, symbol))
-    return derivative.xreplace(back)
+    # SymPy drops the delta where a Piecewise jumps and writes it where Abs or Max bends.
+    deltas = derivative.atoms(sp.DiracDelta)
+    return derivative.xreplace({**back, **dict.fromkeys(deltas, sp.S.Zero)})
 
 
 def gradient(expression: Any, variables: Sequence[sp.Symbol]) -> sp.ImmutableMatrix:
@@ -124,8 +126,6 @@ def divergence(tensor: sp.MatrixBase, variables: Sequence[sp.Symbol]) -> sp.Immu
 def has_jumps(expression: sp.Basic, variables: Sequence[sp.Symbol]) -> bool:
     """Whether a function that jumps, or bends, is applied to one of `variables`."""
     names = set(variables)
-    if any(names & call.free_symbols for call in expression.atoms(AppliedUndef)):
-        raise InvalidModel(f"{expression} contains an undefined function; give an expression")
     return any(names & node.free_symbols for node in expression.atoms(*JUMPING))
 
 
@@ -147,12 +147,17 @@ def as_variables(variables: Any) -> tuple[sp.Symbol, ...]:
 
 
 def _entries(value: Any) -> sp.ImmutableMatrix:
-    if isinstance(value, sp.MatrixBase):
-        return sp.ImmutableMatrix(value)
     try:
-        return sp.ImmutableMatrix(sp.sympify(value))
+        nested = value if isinstance(value, sp.MatrixBase) else sp.sympify(value)
+        matrix = sp.ImmutableMatrix(nested)
     except (TypeError, ValueError, sp.SympifyError, AttributeError) as error:
         raise InvalidModel(f"not a vector or matrix of expressions: {value!r}") from error
+    for entry in matrix:
+        if not isinstance(entry, sp.Expr):
+            raise InvalidModel(f"{entry!r} is no expression, in {value!r}")
+        if entry.atoms(AppliedUndef):
+            raise InvalidModel(f"{entry} contains an undefined function; give an expression")
+    return matrix
 
 
 def as_column(value: Any, length: int, name: str) -> sp.ImmutableMatrix:
