@@ -1,7 +1,7 @@
 """Nested dissection: an elimination order that keeps the fill of a sparse factorisation small.
 
-A set of cells is halved by a key (a coordinate of the grid, or the rank in a breadth-first
-search where no coordinates are known). The cells on one side that touch the other side are the
+A set of cells is cut in two by a key (a coordinate of the grid, or a difference of distances in
+the graph where no coordinates are known). The cells on one side that touch the other side are the
 separator: exactly as wide as the stencil needs, also round a periodic wrap. The halves are
 eliminated first, recursively, and the separator last (George 1973; Lipton, Rose, Tarjan 1979).
 """
@@ -20,10 +20,12 @@ LongArray = NDArray[np.int64]
 # A set is not split when its separator would hold more than this share of it: the halves would
 # be too small to pay for the larger front.
 _SEPARATOR_SHARE = 0.4
+# Halves smaller than this are accepted only where nothing else cuts the set.
+_LEAST_SHARE = 0.2
 
 
 @njit(cache=True)
-def _boundary_sizes(
+def _best_cut(
     indptr: IntArray,
     indices: IntArray,
     nodes: IntArray,
@@ -31,91 +33,126 @@ def _boundary_sizes(
     lo: int,
     hi: int,
     key: IntArray,
-    cut: int,
-) -> tuple[int, int, int]:
-    """Cells below the cut, and how many on each side touch the other side."""
-    below = 0
-    low_boundary = 0
-    high_boundary = 0
-    for q in range(lo, hi):
-        node = nodes[q]
-        low = key[node] < cut
-        below += low
-        for t in range(indptr[node], indptr[node + 1]):
-            other = indices[t]
-            if lo <= position[other] < hi and (key[other] < cut) != low:
-                if low:
-                    low_boundary += 1
-                else:
-                    high_boundary += 1
-                break
-    return below, low_boundary, high_boundary
+) -> tuple[float, int, int, bool]:
+    """Cut of a set, by key, with the best ratio of separator to halves.
 
+    One sweep counts the separators of all cuts: a cell with key k whose neighbours' keys reach
+    up to K touches the other side of the cuts k + 1 to K.
 
-@njit(cache=True)
-def _median_cut(nodes: IntArray, lo: int, hi: int, key: IntArray) -> int:
-    """Key value with about half of the cells below it."""
+    Returns the ratio (infinite where nothing can be cut), the separator's size, the cut, and
+    whether the separator is the boundary of the low side (or else of the high side).
+    """
+    size = hi - lo
     smallest = key[nodes[lo]]
     largest = smallest
     for q in range(lo, hi):
         smallest = min(smallest, key[nodes[q]])
         largest = max(largest, key[nodes[q]])
     count = np.zeros(largest - smallest + 2, np.int64)
+    low = np.zeros(largest - smallest + 2, np.int64)
+    high = np.zeros(largest - smallest + 2, np.int64)
     for q in range(lo, hi):
-        count[key[nodes[q]] - smallest + 1] += 1
-    half = (hi - lo) / 2
-    best = 1
-    below = 0
-    nearest = float(hi - lo)
-    for k in range(1, len(count)):
-        below += count[k]
-        if abs(below - half) < nearest:
-            nearest = abs(below - half)
-            best = k
-    return int(smallest + best)
+        node = nodes[q]
+        own = key[node]
+        below = own
+        above = own
+        for t in range(indptr[node], indptr[node + 1]):
+            other = indices[t]
+            if lo <= position[other] < hi:
+                below = min(below, key[other])
+                above = max(above, key[other])
+        count[own - smallest + 1] += 1
+        low[own - smallest + 1] += 1
+        low[above - smallest + 1] -= 1
+        high[below - smallest + 1] += 1
+        high[own - smallest + 1] -= 1
+    count = np.cumsum(count)
+    low = np.cumsum(low)
+    high = np.cumsum(high)
+    for least in (_LEAST_SHARE, 0.0):
+        best = np.inf
+        cut = 0
+        for k in range(1, largest - smallest + 1):
+            share = count[k] / size
+            if least <= share <= 1.0 - least:
+                # One more, so that among empty separators the most even one counts.
+                ratio = (min(low[k], high[k]) + 1) / (share * (1.0 - share))
+                if ratio < best:
+                    best = ratio
+                    cut = k
+        if best < np.inf:
+            return best, min(low[cut], high[cut]), smallest + cut, low[cut] <= high[cut]
+    return np.inf, size, 0, True
 
 
 @njit(cache=True)
-def _breadth_first_rank(
+def _search(
+    indptr: IntArray,
+    indices: IntArray,
+    position: IntArray,
+    lo: int,
+    hi: int,
+    start: int,
+    value: int,
+    step: int,
+    level: IntArray,
+    queue: IntArray,
+) -> int:
+    """Breadth-first search within a set among the cells whose level is -1.
+
+    Levels begin with ``value`` and grow by ``step`` at each distance. ``queue`` receives the
+    cells in the order in which they are met; returns their number.
+    """
+    queue[0] = start
+    level[start] = value
+    head = 0
+    tail = 1
+    while head < tail:
+        node = queue[head]
+        head += 1
+        for t in range(indptr[node], indptr[node + 1]):
+            other = indices[t]
+            if lo <= position[other] < hi and level[other] < 0:
+                level[other] = level[node] + step
+                queue[tail] = other
+                tail += 1
+    return tail
+
+
+@njit(cache=True)
+def _graph_key(
     indptr: IntArray,
     indices: IntArray,
     nodes: IntArray,
     position: IntArray,
     lo: int,
     hi: int,
-    rank: IntArray,
+    key: IntArray,
+    level: IntArray,
     queue: IntArray,
 ) -> None:
-    """Rank the cells of a set by a breadth-first search from a far-off cell.
+    """A coordinate for cells that have none: distance from one end less that from the other.
 
-    The first sweep only looks for a cell far from the others (the last one it meets).
-    Components that the search does not reach are ranked after it.
+    Its level sets are straight, where those of a single distance are arcs. Cells in pieces that
+    do not touch get the number of their piece.
     """
-    start = nodes[lo]
-    for _ in range(2):
-        for q in range(lo, hi):
-            rank[nodes[q]] = -1
-        queue[0] = start
-        rank[start] = 0
-        head = 0
-        tail = 1
-        fresh = lo
-        while tail < hi - lo or head < tail:
-            if head == tail:
-                while rank[nodes[fresh]] >= 0:
-                    fresh += 1
-                queue[tail] = nodes[fresh]
-                rank[nodes[fresh]] = tail
-                tail += 1
-            node = queue[head]
-            head += 1
-            for t in range(indptr[node], indptr[node + 1]):
-                other = indices[t]
-                if lo <= position[other] < hi and rank[other] < 0:
-                    rank[other] = tail
-                    queue[tail] = other
-                    tail += 1
-        start = queue[tail - 1]
+    key[nodes[lo:hi]] = -1
+    pieces = 0
+    met = 0
+    for q in range(lo, hi):
+        if key[nodes[q]] < 0:
+            met = _search(indptr, indices, position, lo, hi, nodes[q], pieces, 0, key, queue)
+            pieces += 1
+    if pieces > 1:
+        return
+    end = queue[met - 1]
+    key[nodes[lo:hi]] = -1
+    met = _search(indptr, indices, position, lo, hi, end, 0, 1, key, queue)
+    end = queue[met - 1]
+    level[nodes[lo:hi]] = -1
+    _search(indptr, indices, position, lo, hi, end, 0, 1, level, queue)
+    for q in range(lo, hi):
+        key[nodes[q]] -= level[nodes[q]]
 
 
 @njit(cache=True)
@@ -178,7 +215,8 @@ def nested_dissection(
     axes, n = coordinates.shape
     nodes = np.arange(n).astype(np.int32)
     position = np.arange(n).astype(np.int32)
-    rank = np.empty(n, np.int32)
+    key = np.empty(n, np.int32)
+    level = np.empty(n, np.int32)
     scratch = np.empty(n, np.int32)
     start = [0]
     end = [n]
@@ -193,29 +231,24 @@ def nested_dissection(
         middle = lo
         separator = lo
         if size > leaf:
-            best = size
-            best_axis = -1
-            best_cut = 0
-            best_low = True
+            ratio = np.inf
+            width = size
+            cut = 0
+            low = True
+            best_axis = 0
             for axis in range(max(axes, 1)):
                 if axes == 0:
-                    _breadth_first_rank(indptr, indices, nodes, position, lo, hi, rank, scratch)
-                    key = rank
+                    _graph_key(indptr, indices, nodes, position, lo, hi, key, level, scratch)
                 else:
                     key = coordinates[axis]
-                cut = _median_cut(nodes, lo, hi, key)
-                below, low, high = _boundary_sizes(
-                    indptr, indices, nodes, position, lo, hi, key, cut
-                )
-                if min(below, size - below) > 0 and min(low, high) < best:
-                    best = min(low, high)
+                found = _best_cut(indptr, indices, nodes, position, lo, hi, key)
+                if found[0] < ratio:
+                    ratio, width, cut, low = found
                     best_axis = axis
-                    best_cut = cut
-                    best_low = low <= high
-            if best_axis >= 0 and best <= _SEPARATOR_SHARE * size:
-                key = rank if axes == 0 else coordinates[best_axis]
+            if width <= _SEPARATOR_SHARE * size:
+                key = key if axes == 0 else coordinates[best_axis]
                 middle, separator = _partition(
-                    indptr, indices, nodes, position, lo, hi, key, best_cut, best_low, scratch
+                    indptr, indices, nodes, position, lo, hi, key, cut, low, scratch
                 )
         number = len(start)
         start.append(separator)
