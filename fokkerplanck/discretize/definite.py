@@ -42,9 +42,9 @@ def extreme_eigenvalues(tensor: Array) -> tuple[Array, Array]:
             low: Array = np.where(mean > 0, determinant / high, mean - radius)
         lowest: Array = np.where(high == 0, 0.0, low)
         return lowest, high
-    values = np.linalg.eigvalsh(np.moveaxis(tensor, (0, 1), (-2, -1)))
-    ends: tuple[Array, Array] = (values[..., 0], values[..., -1])
-    return ends
+    stacked = np.moveaxis(tensor, (0, 1), (-2, -1))
+    values = np.linalg.eigvalsh(stacked).astype(np.float64, copy=False)
+    return values[..., 0], values[..., -1]
 
 
 def require_semidefinite(tensor: Array, points: Sequence[Any], names: Sequence[str]) -> None:

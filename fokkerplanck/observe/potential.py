@@ -14,6 +14,9 @@ __all__ = ["effective_potential"]
 def effective_potential(density: Density) -> Field:
     """``Phi = -log p``, shifted so that its minimum is 0; infinite where the density is zero.
 
+    Solved densities carry their logarithm, so that ``Phi`` is right beyond 745 too, where ``p``
+    itself has no double.
+
     Parameters
     ----------
     density : Density
@@ -41,5 +44,6 @@ def effective_potential(density: Density) -> Field:
     if values.max() == 0:
         raise NotNormalizable("the density is zero everywhere")
     with np.errstate(divide="ignore"):
-        potential = np.log(values.max()) - np.log(values)
+        logarithm = np.log(values) if density.log_values is None else density.log_values
+    potential = logarithm.max() - logarithm
     return Field(potential, density.grid, "effective potential", density.info)

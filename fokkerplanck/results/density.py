@@ -35,6 +35,9 @@ class Density:
         How it was obtained: solver, residual, negative mass before anything was done about it.
     standard_error : array of the grid's shape, or None
         Of `values`, for densities that were sampled.
+    log_values : array of the grid's shape, or None
+        Natural logarithm of `values` where a solver knows it better than its exponential shows:
+        finite although the density is below the smallest double.
 
     Examples
     --------
@@ -48,6 +51,7 @@ class Density:
     grid: Grid
     info: Info = field(default_factory=Info)
     standard_error: Array | None = None
+    log_values: Array | None = None
 
     def __post_init__(self) -> None:
         values = read_only(self.values, self.grid.shape)
@@ -59,6 +63,9 @@ class Density:
         if self.standard_error is not None:
             error = read_only(self.standard_error, self.grid.shape)
             object.__setattr__(self, "standard_error", error)
+        if self.log_values is not None:
+            logarithm = read_only(self.log_values, self.grid.shape)
+            object.__setattr__(self, "log_values", logarithm)
 
     @property
     def masses(self) -> Array:
@@ -126,7 +133,8 @@ class Density:
     def normalized(self) -> Density:
         """The density divided by its mass."""
         error = None if self.standard_error is None else self.standard_error / self.mass
-        return Density(self.values / self.mass, self.grid, self.info, error)
+        logarithm = None if self.log_values is None else self.log_values - np.log(self.mass)
+        return Density(self.values / self.mass, self.grid, self.info, error, logarithm)
 
     def plot(self, ax: Any = None, **options: Any) -> Any:
         """Line in one dimension (a band of one standard error where there is one), map in two."""

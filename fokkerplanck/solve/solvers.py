@@ -15,7 +15,7 @@ from fokkerplanck.errors import DisconnectedDomain, InvalidModel, MetastableWarn
 from fokkerplanck.solve.linear.sparse_lu import factorize_lu
 from fokkerplanck.solve.linear.subtraction_free import factorize
 
-__all__ = ["DetailedBalance", "SparseLU", "StationarySolver", "SubtractionFree"]
+__all__ = ["DetailedBalance", "SparseLU", "StationarySolver", "SubtractionFree", "Weights"]
 
 Array = NDArray[np.float64]
 
@@ -24,19 +24,36 @@ Array = NDArray[np.float64]
 LOST = 1e-6
 
 
+@dataclass(frozen=True)
+class Weights:
+    """Stationary weights of the cells as a solver found them, neither clipped nor normalised.
+
+    Attributes
+    ----------
+    masses : (n,)
+    info : Info
+    log_masses : (n,) or None
+        Their logarithms, where the solver has them beyond the range of doubles.
+    """
+
+    masses: Array
+    info: Info
+    log_masses: Array | None = None
+
+
 @runtime_checkable
 class StationarySolver(Protocol):
     """What `stationary_density` asks of a solver."""
 
-    def stationary(self, operator: FokkerPlanckOperator) -> tuple[Array, Info]:
-        """Cell probabilities, shape (n,), not yet clipped or normalised, and the evidence."""
+    def stationary(self, operator: FokkerPlanckOperator) -> Weights:
+        """Weights of the cells, and the evidence for them."""
 
 
 @dataclass(frozen=True)
 class DetailedBalance:
     """The Gibbs density ``volume e^-Phi`` of an operator in detailed balance: nothing to solve."""
 
-    def stationary(self, operator: FokkerPlanckOperator) -> tuple[Array, Info]:
+    def stationary(self, operator: FokkerPlanckOperator) -> Weights:
         """Gibbs weights of the cells.
 
         Raises
@@ -56,8 +73,10 @@ class DetailedBalance:
                 f"the grid falls into {count} parts without flow between them: the stationary "
                 "density is not unique; add noise where it vanishes, or solve on one part"
             )
-        potential = operator.potential - operator.potential.min()
-        return operator.grid.volumes.ravel() * np.exp(-potential), Info(solver="DetailedBalance")
+        logarithm = operator.potential.min() - operator.potential
+        volumes = operator.grid.volumes.ravel()
+        info = Info(solver="DetailedBalance")
+        return Weights(volumes * np.exp(logarithm), info, logarithm + np.log(volumes))
 
 
 @dataclass(frozen=True)
@@ -67,7 +86,7 @@ class SubtractionFree:
     For Markov generators (nonnegative rates).  See `fokkerplanck.solve.linear.subtraction_free`.
     """
 
-    def stationary(self, operator: FokkerPlanckOperator) -> tuple[Array, Info]:
+    def stationary(self, operator: FokkerPlanckOperator) -> Weights:
         """Stationary probabilities, each right to a few units of rounding.
 
         Raises
@@ -78,20 +97,20 @@ class SubtractionFree:
             When there is more than one closed class of cells.
         """
         factor = factorize(operator.matrix, shape=operator.grid.shape)
-        masses = factor.stationary()
+        logarithm = factor.log_stationary()
         info = Info(solver="SubtractionFree", factor_entries=factor.nnz, factor_flops=factor.flops)
-        return masses, info
+        return Weights(factor.stationary(), info, logarithm)
 
 
 @dataclass(frozen=True)
 class SparseLU:
-    """SciPy's sparse LU, minimum-degree ordering in symmetric mode: for any matrix, not any barrier.
+    """SciPy's sparse LU, minimum-degree ordering: for any matrix, not for any barrier.
 
     The slowest relaxation rate is estimated along with the answer, and a warning says when it is
     so slow that digits are lost.
     """
 
-    def stationary(self, operator: FokkerPlanckOperator) -> tuple[Array, Info]:
+    def stationary(self, operator: FokkerPlanckOperator) -> Weights:
         """Stationary probabilities; `info` has the estimated relaxation rate and rounding error.
 
         Warns
@@ -111,9 +130,10 @@ class SparseLU:
                 MetastableWarning,
                 stacklevel=4,
             )
-        return masses, Info(
+        info = Info(
             solver="SparseLU",
             factor_entries=factor.nnz,
             slowest_rate=evidence.slowest_rate,
             rounding=evidence.rounding,
         )
+        return Weights(masses, info)

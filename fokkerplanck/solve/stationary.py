@@ -68,18 +68,22 @@ def stationary_density(
     if solver is not None and not isinstance(solver, StationarySolver):
         raise InvalidModel(f"a solver is a value such as SubtractionFree(), not {solver!r}")
     began = clock.perf_counter()
-    masses, info = (solver or _default(operator)).stationary(operator)
+    weights = (solver or _default(operator)).stationary(operator)
+    masses = weights.masses
     total = float(masses.sum())
     scale = float(np.max(np.abs(operator.matrix.diagonal()) * np.abs(masses)))
     info = operator.info.extended(
-        **info,
+        **weights.info,
         residual=float(np.max(np.abs(operator.matrix @ masses))) / scale if scale else 0.0,
         smallest=float(masses.min() / masses.max()),
         negative_mass=float(-np.minimum(masses, 0.0).sum() / total),
         solve_seconds=clock.perf_counter() - began,
     )
-    values = (masses / total).reshape(operator.grid.shape) / operator.grid.volumes
-    return Density(values, operator.grid, info)
+    volumes = operator.grid.volumes.ravel()
+    logarithm = None
+    if weights.log_masses is not None:
+        logarithm = weights.log_masses - np.log(total) - np.log(volumes)
+    return Density(masses / total / volumes, operator.grid, info, log_values=logarithm)
 
 
 def _default(operator: FokkerPlanckOperator) -> StationarySolver:
