@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time as clock
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Protocol, runtime_checkable
 
@@ -60,6 +60,15 @@ class FokkerPlanckOperator:
     def conserving(self) -> bool:
         """Whether no probability is lost."""
         return not self.killing.any()
+
+    @property
+    def entries(self) -> int:
+        """Stored entries."""
+        return int(self.matrix.nnz)
+
+    def with_info(self, **entries: Any) -> FokkerPlanckOperator:
+        """The same operator with entries added to its info."""
+        return replace(self, info=self.info.extended(**entries))
 
     @cached_property
     def components(self) -> tuple[int, NDArray[np.int32]]:
@@ -127,18 +136,8 @@ def assemble(
     began = clock.perf_counter()
     operator = (scheme or Selling()).assemble(diffusion, grid, time)
     _warn_if_disconnected(operator)
-    entries: dict[str, Any] = {
-        "unknowns": grid.size,
-        "entries": int(operator.matrix.nnz),
-        "seconds": clock.perf_counter() - began,
-    }
-    return FokkerPlanckOperator(
-        operator.matrix,
-        operator.grid,
-        operator.killing,
-        operator.potential,
-        operator.monotone,
-        operator.info.extended(**entries),
+    return operator.with_info(
+        unknowns=grid.size, entries=operator.entries, seconds=clock.perf_counter() - began
     )
 
 
