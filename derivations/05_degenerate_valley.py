@@ -15,14 +15,14 @@ from __future__ import annotations
 
 import sympy as sp
 
-from derivations._algebra import assert_zero, flux, fokker_planck
+from derivations._algebra import arbitrary, assert_zero, flux, fokker_planck
 from derivations._report import Statement
 from fokkerplanck.systems.degenerate_valley import MinimalValley
 
 x, y = sp.symbols("x y", real=True)
 kappa, Delta, t = sp.symbols("kappa Delta t", positive=True)
-curvature = sp.Function("lambda", positive=True)(x)
-base_loss = sp.Function("L_0", real=True)(x)
+curvature = arbitrary("lambda", x, positive=True)
+base_loss = arbitrary("L_0", x)
 valley = MinimalValley(curvature, base_loss)
 slope = sp.diff(curvature, x)
 
@@ -207,7 +207,7 @@ def small_parameter() -> list[Statement]:
 # %%
 def powers_of_delta() -> list[Statement]:
     z = sp.Symbol("z", real=True)
-    scaled = MinimalValley(curvature, Delta * sp.Function("U", real=True)(x)).diffusion()
+    scaled = MinimalValley(curvature, Delta * arbitrary("U", x)).diffusion()
     drift = scaled.drift.subs(y, sp.sqrt(Delta) * z)
     for along in (drift[0] / Delta, scaled.tensor[0, 0] / Delta):
         assert not sp.expand(along).has(Delta)

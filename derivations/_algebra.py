@@ -1,12 +1,27 @@
-"""What several derivations share: asserting that an expression vanishes, and fluxes."""
+"""What several derivations share: arbitrary functions, vanishing expressions, fluxes."""
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import sympy as sp
 
 from fokkerplanck.model.diffusion import Diffusion
+
+
+def arbitrary(name: str, *arguments: sp.Symbol, positive: bool | None = None) -> sp.Expr:
+    """A real function of the arguments about which nothing else is known.
+
+    Models refuse SymPy's undefined functions, of which no solver could make numbers; for a proof
+    the name of a class without a definition does.
+    """
+    return _function(name, positive)(*arguments)
+
+
+@cache
+def _function(name: str, positive: bool | None) -> type[sp.Function]:
+    return type(name, (sp.Function,), {"is_positive": positive, "is_extended_real": True})
 
 
 def assert_zero(expression: Any) -> None:
