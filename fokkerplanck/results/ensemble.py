@@ -1,0 +1,272 @@
+"""Sampled paths: moments and histograms with standard errors across independent paths."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fokkerplanck.discretize.grid import Axis, Grid
+from fokkerplanck.discretize.info import Info
+from fokkerplanck.errors import FokkerPlanckError, GridMismatch
+from fokkerplanck.results.density import Density
+
+__all__ = ["Ensemble"]
+
+Array = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+# An error estimated from n groups is itself off by 1/sqrt(2 (n - 1)): from 8 groups a quarter.
+# With fewer paths every path is cut along time until there are at least BATCHES groups.
+FEW, BATCHES = 8, 32
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Independent paths at saved times.
+
+    Attributes
+    ----------
+    times : (saved times,)
+        In units of time; for optimizers ``learning_rate * steps``.
+    values : (saved times, paths, d)
+        Positions; the last entry is the end.
+    variables : tuple of str
+        Names of the coordinates.
+    steps : (saved times,), or None
+        Numbers of steps, for optimizers.
+    diverged_at : (paths,)
+        Time at which a path left to infinity, where it stands still from then on; infinite for
+        the others.
+    info : Info
+
+    Notes
+    -----
+    Without `after`, a method uses the last saved time.  With ``after=t`` it pools all saved times
+    later than ``t``, and takes the standard error across independent paths, whatever the
+    correlation within a path.  With fewer than 8 paths each is cut along time into batches, 32 or
+    more in all, whose means are taken as independent: right when a batch is longer than the
+    correlation time.
+    """
+
+    times: Array
+    values: Array
+    variables: tuple[str, ...]
+    steps: Integers | None = None
+    diverged_at: Array | None = None
+    info: Info = field(default_factory=Info)
+
+    def __post_init__(self) -> None:
+        values, times = np.asarray(self.values, np.float64), np.asarray(self.times, np.float64)
+        expected = (times.size, values.shape[1] if values.ndim == 3 else 0, len(self.variables))
+        if values.shape != expected:
+            raise FokkerPlanckError(
+                f"values of shape {values.shape} for {times.size} times and the variables "
+                f"{self.variables}; the shape is (times, paths, variables)"
+            )
+        diverged = self.diverged_at
+        if diverged is None:
+            diverged = np.full(values.shape[1], np.inf)
+        self._store("times", times)
+        self._store("values", values)
+        self._store("diverged_at", np.asarray(diverged, np.float64))
+        if self.steps is not None:
+            self._store("steps", np.asarray(self.steps, np.int64))
+
+    def _store(self, name: str, array: NDArray[np.generic]) -> None:
+        view = array.view()  # The caller's array stays writable.
+        view.flags.writeable = False
+        object.__setattr__(self, name, view)
+
+    @property
+    def paths(self) -> int:
+        """Number of paths."""
+        return int(self.values.shape[1])
+
+    @property
+    def diverged(self) -> NDArray[np.bool_]:
+        """Which paths left to infinity, shape (paths,)."""
+        assert self.diverged_at is not None
+        return np.isfinite(self.diverged_at)
+
+    def survivors(self) -> Ensemble:
+        """The paths that never left to infinity: a sample conditioned on staying."""
+        kept = ~self.diverged
+        return Ensemble(
+            self.times,
+            self.values[:, kept],
+            self.variables,
+            self.steps,
+            info=self.info.extended(left_out=int(self.diverged.sum())),
+        )
+
+    def mean(self, after: float | None = None) -> Array:
+        """Mean position, shape (d,).
+
+        Raises
+        ------
+        FokkerPlanckError
+            When a path has diverged by then, or no time is saved after `after`.
+        """
+        mean: Array = self._kept(after).mean(axis=(0, 1))
+        return mean
+
+    def mean_standard_error(self, after: float | None = None) -> Array:
+        """Standard error of `mean`, shape (d,)."""
+        return _standard_error(self._kept(after), lambda part: part)
+
+    def covariance(self, after: float | None = None) -> Array:
+        """Covariance of the position, shape (d, d), without bias from the estimated mean.
+
+        Raises
+        ------
+        FokkerPlanckError
+            As for `mean`.
+        """
+        kept = self._kept(after)
+        deviations = (kept - kept.mean(axis=(0, 1))).reshape(-1, kept.shape[2])
+        means = _group_means(kept)
+        # The pooled covariance lacks that of the mean, which the groups tell.
+        of_mean = np.cov(means, rowvar=False).reshape(2 * means.shape[1:]) / means.shape[0]
+        result: Array = deviations.T @ deviations / deviations.shape[0] + of_mean
+        return result
+
+    def covariance_standard_error(self, after: float | None = None) -> Array:
+        """Standard error of each entry of `covariance`, shape (d, d)."""
+        kept = self._kept(after)
+        mean = kept.mean(axis=(0, 1))
+        size = kept.shape[2]
+
+        def products(part: Array) -> Array:
+            deviations = part - mean
+            result: Array = np.einsum("tpi,tpj->tpij", deviations, deviations)
+            return result.reshape(*part.shape[:2], size**2)
+
+        return _standard_error(kept, products).reshape(size, size)
+
+    def histogram(self, grid: Grid, after: float | None = None) -> Density:
+        """Share of the samples in every cell, per unit volume, with standard errors.
+
+        Parameters
+        ----------
+        grid : Grid
+            Its axes are some or all of the variables, in any order; the others are ignored, that
+            is integrated out.  Along a periodic axis samples are wrapped into the grid.
+        after : float, optional
+
+        Returns
+        -------
+        Density
+            Normalised by all samples, so that its mass is the share inside the grid; in `info`,
+            ``samples`` counts all, ``outside`` those outside the grid and ``diverged`` those of
+            paths that had left to infinity.  A cell without samples has the standard error that
+            one sample would give it; `standard_error` is None for a single sample.
+
+        Raises
+        ------
+        GridMismatch
+            When an axis is no variable.
+        FokkerPlanckError
+            When no time is saved after `after`.
+        """
+        unknown = [name for name in grid.names if name not in self.variables]
+        if unknown:
+            raise GridMismatch(f"{unknown} are no variables; the ensemble has {self.variables}")
+        times = self._times(after)
+        cells = np.zeros((times.size, self.paths), np.int64)
+        for axis in grid.axes:
+            index = _cell(axis, self.values[times][..., self.variables.index(axis.name)])
+            inside = (cells >= 0) & (index >= 0)
+            cells = np.where(inside, cells * axis.cells + index, -1)
+        gone = self._gone(times)
+        outside = int(((cells < 0) & ~gone).sum())
+        cells[gone] = -1
+        share, error = _shares(cells, grid.size)
+        volumes = grid.volumes
+        return Density(
+            share.reshape(grid.shape) / volumes,
+            grid,
+            self.info.extended(samples=cells.size, outside=outside, diverged=int(gone.sum())),
+            None if error is None else error.reshape(grid.shape) / volumes,
+        )
+
+    def _times(self, after: float | None) -> Integers:
+        if after is None:
+            return np.array([self.times.size - 1])
+        found = np.flatnonzero(self.times > after)
+        if not found.size:
+            raise FokkerPlanckError(
+                f"no time is saved after {after:g}; the last is {self.times[-1]:g}"
+            )
+        return found
+
+    def _gone(self, times: Integers) -> NDArray[np.bool_]:
+        assert self.diverged_at is not None
+        return self.times[times, np.newaxis] > self.diverged_at
+
+    def _kept(self, after: float | None) -> Array:
+        times = self._times(after)
+        lost = int(self._gone(times).any(axis=0).sum())
+        if lost:
+            raise FokkerPlanckError(
+                f"{lost} of {self.paths} paths left to infinity: the moments do not exist; "
+                "survivors() gives the ensemble without them"
+            )
+        return self.values[times]
+
+
+def _cell(axis: Axis, positions: Array) -> Integers:
+    """Number of the cell that holds each position, -1 outside; the last edge belongs to it."""
+    edges = axis.edges
+    if axis.periodic:
+        positions = edges[0] + np.mod(positions - edges[0], edges[-1] - edges[0])
+    index = np.searchsorted(edges, positions, side="right") - 1
+    index[positions == edges[-1]] = axis.cells - 1
+    index[(index >= axis.cells) | (index < 0)] = -1
+    return index
+
+
+def _group_of(times: int, paths: int) -> Integers:
+    """Number of the group of every sample, shape (times, paths): a path, or a batch of one."""
+    batches = 1 if paths >= FEW else min(times, -(-BATCHES // paths))
+    along = np.arange(times) * batches // times
+    return along[:, np.newaxis] * paths + np.arange(paths)
+
+
+def _group_means(values: Array) -> Array:
+    """Mean over each group, shape (groups, components)."""
+    group = _group_of(*values.shape[:2]).ravel()
+    counts = np.bincount(group)
+    columns = values.reshape(-1, values.shape[2]).T
+    return np.stack([np.bincount(group, column) / counts for column in columns], axis=-1)
+
+
+def _standard_error(values: Array, transform: Callable[[Array], Array]) -> Array:
+    means = _group_means(transform(values))
+    if means.shape[0] < 2:
+        raise FokkerPlanckError("one sample has no standard error; use more paths or times")
+    error: Array = means.std(axis=0, ddof=1) / np.sqrt(means.shape[0])
+    return error
+
+
+def _shares(cells: Integers, size: int) -> tuple[Array, Array | None]:
+    """Share of the samples in each cell and its standard error, from the spread across groups."""
+    group = _group_of(*cells.shape)
+    groups = int(group.max()) + 1
+    inside = cells >= 0
+    counts = np.bincount(cells[inside], minlength=size)
+    share = counts / cells.size
+    if groups < 2:
+        return share, None
+    lengths = np.bincount(group.ravel())
+    # Only pairs of group and cell that occur: a table of all would be groups times cells.
+    pairs, occurrences = np.unique(group[inside] * size + cells[inside], return_counts=True)
+    within = occurrences / lengths[pairs // size]
+    squares = np.bincount(pairs % size, within**2, minlength=size)
+    means = np.bincount(pairs % size, within, minlength=size) / groups
+    variance = np.maximum(squares / groups - means**2, 0.0) / (groups - 1)
+    # An empty cell has spread 0; one sample in one group would have given this much.
+    single = 1.0 / (lengths.max() * groups)
+    return share, np.where(counts > 0, np.sqrt(variance), single)

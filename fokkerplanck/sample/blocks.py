@@ -1,0 +1,189 @@
+"""Many paths as independent blocks: fixed by their number alone, run by any executor.
+
+Every block has its own child of the seed, so that the numbers do not depend on who computes what.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, as_completed
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from threading import Event
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from fokkerplanck.discretize.kernels import LANES, Kernel
+from fokkerplanck.errors import FokkerPlanckError
+
+__all__ = ["Block", "Outcome", "Seed", "make_blocks", "run_blocks", "saved_steps"]
+
+Array = NDArray[np.float64]
+Integers = NDArray[np.int64]
+Seed = int | np.random.SeedSequence | np.random.Generator
+
+# Path-steps between two looks at whether to stop: some hundredths of a second.
+PATIENCE = 2**22
+# Blocks that few paths are split into, so that as many threads have work.
+PARTS = 16
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some of the paths, ready to run anywhere; picklable.
+
+    Attributes
+    ----------
+    kernel : Kernel
+    settings : tuple
+        Arguments of the driver between the kernel's numbers and the state.
+    start : (paths, d)
+    first : int
+        Number of the first path.
+    """
+
+    kernel: Kernel
+    settings: tuple[Any, ...]
+    start: Array
+    first: int
+    steps: int
+    save_every: int
+    seed: np.random.SeedSequence
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a block returns; arrays over its paths.
+
+    Attributes
+    ----------
+    first : int
+        Number of the first path.
+    values : (saved times, paths, d)
+    stopped : (paths,)
+        Step at which a path stopped, where `reason` is not zero.
+    reason : (paths,)
+    """
+
+    first: int
+    values: Array
+    stopped: Integers
+    reason: Integers
+
+
+def saved_steps(steps: int, save_every: int | None) -> Integers:
+    """Numbers of the saved steps: the start, every `save_every`-th, the end."""
+    every = save_every or max(steps, 1)
+    return np.unique(np.append(np.arange(0, steps + 1, every), steps))
+
+
+def make_blocks(
+    kernel: Kernel,
+    settings: tuple[Any, ...],
+    start: Array,
+    *,
+    steps: int,
+    save_every: int | None,
+    seed: Seed,
+    smallest: int,
+) -> list[Block]:
+    """Blocks of `smallest` to `LANES` paths, the size a function of the number of paths alone."""
+    paths = start.shape[0]
+    size = min(max(-(-paths // PARTS), smallest), LANES)
+    firsts = range(0, paths, size)
+    every = save_every or max(steps, 1)
+    return [
+        Block(kernel, settings, start[first : first + size], first, steps, every, child)
+        for first, child in zip(firsts, _spawn(seed, len(firsts)), strict=True)
+    ]
+
+
+def _spawn(seed: Seed, count: int) -> list[np.random.SeedSequence]:
+    if isinstance(seed, np.random.Generator):
+        sequence = seed.bit_generator.seed_seq
+        return list(sequence.spawn(count))  # type: ignore[attr-defined]
+    if isinstance(seed, np.random.SeedSequence):
+        # A copy: spawning counts the children, and the same seed must give the same numbers.
+        copy = np.random.SeedSequence(
+            seed.entropy, spawn_key=seed.spawn_key, pool_size=seed.pool_size
+        )
+        return copy.spawn(count)
+    if not isinstance(seed, (int, np.integer)) or isinstance(seed, bool) or seed < 0:
+        raise FokkerPlanckError(
+            f"seed is a whole number >= 0, a SeedSequence or a Generator, not {seed!r}"
+        )
+    return np.random.SeedSequence(int(seed)).spawn(count)
+
+
+def run_blocks(
+    blocks: Sequence[Block], executor: Executor | None, *, label: str, fail_fast: bool
+) -> list[Outcome]:
+    """Outcomes in the order of the blocks.
+
+    Parameters
+    ----------
+    executor : concurrent.futures.Executor, optional
+        A thread for every processor when None.
+    fail_fast : bool
+        Cancel what is left as soon as a path has stopped, and return that block's outcome alone.
+    """
+    advance_block(replace(blocks[0], steps=0))  # Compile once, before any thread or process.
+    with ExitStack() as stack:
+        stop = None
+        if executor is None:
+            stop = Event()
+            executor = stack.enter_context(ThreadPoolExecutor(os.cpu_count()))
+        futures: list[Future[Outcome]] = []
+        try:
+            futures += [executor.submit(advance_block, block, stop) for block in blocks]
+            # disable=None: silent unless stderr is a terminal; delay: silent when soon done.
+            bar = tqdm(as_completed(futures), total=len(futures), desc=label, disable=None, delay=1)
+            for future in bar:
+                if fail_fast and future.result().reason.any():
+                    return [future.result()]
+            return [future.result() for future in futures]
+        finally:
+            # Also on KeyboardInterrupt; what has finished is not touched by either.
+            if stop is not None:
+                stop.set()
+            for future in futures:
+                future.cancel()
+
+
+def advance_block(block: Block, stop: Event | None = None) -> Outcome:
+    """Run one block from its start to its end, or until `stop` is set."""
+    lanes, size = block.start.shape
+    x = np.zeros((size, LANES))
+    x[:, :lanes] = block.start.T
+    x[:, lanes:] = block.start[:1].T
+    values = np.empty((saved_steps(block.steps, block.save_every).size, lanes, size))
+    values[0] = block.start
+    stopped, reason = np.zeros(LANES, np.int64), np.zeros(LANES, np.int64)
+    rng, scale = np.random.default_rng(block.seed), -1.0
+    state = x.reshape(-1)
+    chunk = max(1, PATIENCE // lanes)
+    for first in range(0, max(block.steps, 1), chunk):
+        if stop is not None and stop.is_set():
+            break
+        scale = block.kernel.run(
+            block.kernel.parameters,
+            block.kernel.data,
+            *block.settings,
+            state,
+            size,
+            lanes,
+            first,
+            min(first + chunk, block.steps),
+            block.save_every,
+            values,
+            scale,
+            stopped,
+            reason,
+            rng,
+        )
+    values[-1] = x[:, :lanes].T
+    return Outcome(block.first, values, stopped[:lanes], reason[:lanes])

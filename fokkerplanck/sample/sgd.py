@@ -1,0 +1,214 @@
+"""Runs of discrete optimizers: Gaussian gradient noise, or real minibatches."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import sympy as sp
+from numpy.typing import NDArray
+
+from fokkerplanck.discretize.info import Info
+from fokkerplanck.discretize.kernels import Kernel, compile_kernel
+from fokkerplanck.errors import FokkerPlanckWarning, InvalidModel
+from fokkerplanck.model.noise import PerSample
+from fokkerplanck.model.optimizer import Optimizer
+from fokkerplanck.model.samples import Dataset
+from fokkerplanck.model.symbols import gradient, match_names
+from fokkerplanck.results.ensemble import Ensemble
+from fokkerplanck.sample import euler_maruyama, minibatch
+from fokkerplanck.sample.blocks import Outcome, Seed, make_blocks, run_blocks, saved_steps
+from fokkerplanck.sample.lanes import DIVERGED, FAR
+from fokkerplanck.sample.runs import (
+    as_states,
+    lower_triangle,
+    place,
+    positive_integer,
+    require_semidefinite,
+)
+
+__all__ = ["simulate_sgd"]
+
+Array = NDArray[np.float64]
+Compiled = tuple[Kernel, tuple[Any, ...], int]
+
+
+def simulate_sgd(
+    optimizer: Optimizer,
+    start: Any,
+    *,
+    steps: int,
+    runs: int,
+    seed: Seed,
+    save_every: int | None = None,
+    executor: Executor | None = None,
+) -> Ensemble:
+    """Independent runs of discrete SGD, SGLD or momentum; no continuous-time approximation.
+
+    With `noise.PerSample` and arrays of data, every step draws `batch_size` rows (with or without
+    replacement, as the noise model says) and descends the gradient of the loss averaged over
+    them.  With any other noise model, and with moments, the gradient noise is normal with the
+    covariance of one step.  For a normal approximation of minibatch noise give
+    ``noise.Covariance(optimizer.covariance)`` and the objective as the loss.
+
+    Parameters
+    ----------
+    optimizer : SGD, SGLD or Momentum
+        All parameters with values; `order`, which belongs to the modified equation, has no effect.
+    start : d numbers, or array (runs, d)
+        For `Momentum` also with velocities after the variables; zero when left out.
+    steps, runs : int
+    seed, save_every, executor
+        As for `simulate`.
+
+    Returns
+    -------
+    Ensemble
+        Times are ``learning_rate * steps``; `Ensemble.steps` counts steps.  The variables are
+        those of the state, for `Momentum` with the velocities.
+
+    Raises
+    ------
+    UnboundSymbol
+        When a parameter has no value.
+    NotPositiveSemidefinite
+        When a run meets a covariance with a negative eigenvalue, rounding apart.
+    InvalidModel
+        When a batch of data has no whole number of samples, or `loss` and the sample loss of
+        `PerSample` differ by a term that depends on the data.
+    FokkerPlanckError
+        When a number of steps or runs, or the start, makes no sense.
+
+    Warns
+    -----
+    FokkerPlanckWarning
+        When runs leave to infinity, which large learning rates make them do.  Such a run stops at
+        its last state within 1e100; `Ensemble.diverged_at` says when.  It stays in the ensemble:
+        `Ensemble.histogram` counts it as lost, `Ensemble.mean` refuses it, and
+        `Ensemble.survivors` leaves it out.
+
+    Examples
+    --------
+    One sample a step, from two; the stationary variance is ``eta c / (2 - eta)``:
+
+    >>> import fokkerplanck as fpk, sympy as sp
+    >>> from fokkerplanck.sample.sgd import simulate_sgd
+    >>> x, a = sp.symbols("x a", real=True)
+    >>> loss = (x - a) ** 2 / 2
+    >>> sgd = fpk.SGD(loss, (x,), fpk.noise.PerSample(loss, {a: [-1, 1]}), learning_rate=0.5)
+    >>> runs = simulate_sgd(sgd, (0.0,), steps=100, runs=4000, seed=1)
+    >>> difference = runs.covariance() - 0.5 / 1.5
+    >>> bool(abs(difference) < 4 * runs.covariance_standard_error())
+    True
+    """
+    began = time.perf_counter()
+    count, number = positive_integer(runs, "runs"), positive_integer(steps, "steps")
+    every = None if save_every is None else positive_integer(save_every, "save_every")
+    data = getattr(optimizer.noise, "data", None)
+    compiled = _with_minibatches if isinstance(data, Dataset) else _with_gaussian_noise
+    kernel, settings, smallest = compiled(optimizer)
+    rate = float(optimizer.learning_rate)
+    names = tuple(v.name for v in optimizer.state)
+    states = as_states(start, count, names, default=len(names) - len(optimizer.variables))
+    blocks = make_blocks(
+        kernel, settings, states, steps=number, save_every=every, seed=seed, smallest=smallest
+    )
+    outcomes = run_blocks(blocks, executor, label="runs", fail_fast=False)
+    require_semidefinite(outcomes, kernel, names, "the covariance of one step", 0.0)
+    saved = saved_steps(number, every)
+    diverged = _warn_of_divergence(outcomes, names, rate)
+    return Ensemble(
+        rate * saved.astype(np.float64),
+        np.concatenate([outcome.values for outcome in outcomes], axis=1),
+        names,
+        steps=saved,
+        diverged_at=diverged,
+        info=Info(
+            method="minibatches" if isinstance(data, Dataset) else "Gaussian gradient noise",
+            learning_rate=rate,
+            steps=number,
+            runs=count,
+            diverged=int(np.isfinite(diverged).sum()),
+            seconds=time.perf_counter() - began,
+        ),
+    )
+
+
+def _with_gaussian_noise(optimizer: Optimizer) -> Compiled:
+    """One step as an Euler–Maruyama step of length 1: its mean change and its covariance."""
+    change = sp.Matrix(optimizer.step_mean) - sp.Matrix(optimizer.state)
+    clip = getattr(optimizer.noise, "negative", "refuse") == "clip"
+    floor = sp.S.Zero
+    if clip:
+        # The diffusion knows its floor in units of the tensor, D = Cov / (2 eta).
+        floor = 2 * optimizer.learning_rate * _first_order(optimizer).diffusion().floor
+    kernel = compile_kernel(
+        [*change, *lower_triangle(optimizer.step_covariance), floor],
+        optimizer.state,
+        driver=euler_maruyama.advance,
+    )
+    return kernel, (clip, 1.0, 1.0, 1.0, True), 32
+
+
+def _first_order(optimizer: Optimizer) -> Any:
+    return replace(optimizer, order=1)
+
+
+def _with_minibatches(optimizer: Optimizer) -> Compiled:
+    """The step as averages over rows: compiled for the data, run on a batch of them."""
+    noise = optimizer.noise
+    assert isinstance(noise, PerSample)
+    _require_same_fluctuations(optimizer, noise)
+    size = optimizer.batch_size
+    if not (size.is_number and size == int(size)):
+        raise InvalidModel(
+            f"a batch of {size} samples cannot be drawn; give batch_size as a whole number"
+        )
+    injected = optimizer.injected_covariance
+    kernel = compile_kernel(
+        [*optimizer.step_mean, *lower_triangle(injected)],
+        optimizer.state,
+        driver=minibatch.advance,
+    )
+    return kernel, (int(size), noise.replacement, not injected.is_zero_matrix), 1
+
+
+def _require_same_fluctuations(optimizer: Optimizer, noise: PerSample) -> None:
+    """What the loss has beyond the sample loss must be the same for every sample."""
+    variables, symbols = optimizer.variables, noise.data.symbols
+    loss = match_names(optimizer.loss, (*symbols, *variables))
+    sample_loss = match_names(noise.sample_loss, (*symbols, *variables))
+    for entry in gradient(loss - sample_loss, variables):
+        for simplify in (sp.expand, sp.simplify):
+            entry = simplify(entry)
+            if not entry.has(*symbols):
+                break
+        else:
+            raise InvalidModel(
+                f"the loss differs from the loss of one sample by a term with the gradient {entry},"
+                " which depends on the data: give the same per-sample loss to both, "
+                "plus terms free of data such as a weight decay"
+            )
+
+
+def _warn_of_divergence(outcomes: Sequence[Outcome], names: Sequence[str], rate: float) -> Array:
+    """Time at which every run diverged, infinite when it did not."""
+    reason = np.concatenate([outcome.reason for outcome in outcomes])
+    stopped = np.concatenate([outcome.stopped for outcome in outcomes])
+    diverged = reason == DIVERGED
+    if diverged.any():
+        first = int(np.flatnonzero(diverged)[np.argmin(stopped[diverged])])
+        last_state = np.concatenate([outcome.values[-1] for outcome in outcomes])[first]
+        warnings.warn(
+            f"{int(diverged.sum())} of {diverged.size} runs left to infinity (beyond {FAR:g}), the "
+            f"first, run {first}, at step {int(stopped[first])} from {place(names, last_state)}; "
+            "they stand still from then on.  A smaller learning rate may keep them",
+            FokkerPlanckWarning,
+            stacklevel=3,
+        )
+    return np.where(diverged, rate * stopped, np.inf)
