@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -208,8 +209,12 @@ class Diffusion:
         refused = fixed & {str(key) for key in substitution}
         if refused:
             raise InvalidModel(f"{sorted(refused)} are coordinates, not parameters")
-        values = replacements(substitution, self.parameters)
-        changed = replace_fields(self)
+        known = (*self.variables, *([self.time] if self.time is not None else []))
+        values = {
+            key: match_names(value, known)
+            for key, value in replacements(substitution, self.parameters).items()
+        }
+        changed = copy(self)
         changed._set(
             given=self.given.subs(values),
             tensor=self.tensor.subs(values),
@@ -228,8 +233,8 @@ class Diffusion:
         Raises
         ------
         InvalidModel
-            In more than one variable when the tensor jumps in a convention other than the
-            isothermal one, or is clipped: then no symbolic force exists.
+            When the tensor is clipped, or jumps in more than one variable in a convention other
+            than the isothermal one: then no symbolic force exists.  Also for averages over data.
         """
         self._refuse_clip("its potential")
         if self.dimension == 1:
@@ -283,17 +288,10 @@ class Diffusion:
         )
 
     def _refuse_clip(self, what: str) -> None:
-        if self.negative == "clip" and (self.dimension > 1 or self.convention != "isothermal"):
+        if self.negative == "clip":
             raise InvalidModel(
                 f"the tensor is clipped to its positive part numerically: {what} has no symbol"
             )
-
-
-def replace_fields(diffusion: Diffusion) -> Diffusion:
-    """A copy made field by field, whatever constructor the original came from."""
-    copy = object.__new__(Diffusion)
-    copy._set(**{name: getattr(diffusion, name) for name in Diffusion.__dataclass_fields__})
-    return copy
 
 
 def _matched(matrix: sp.ImmutableMatrix, symbols: Sequence[sp.Symbol]) -> sp.ImmutableMatrix:
