@@ -7,7 +7,8 @@ that differentiates under the mean and is evaluated over the data in chunks.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -38,7 +39,7 @@ class Dataset(sp.Atom):  # type: ignore[misc]
     digest: str
 
     def __new__(cls, columns: Mapping[Any, Any]) -> Dataset:
-        names = [str(key) for key in columns]
+        names = _distinct(columns)
         arrays = [
             _column(name, values) for name, values in zip(names, columns.values(), strict=True)
         ]
@@ -73,9 +74,19 @@ class Dataset(sp.Atom):  # type: ignore[misc]
         return f"Dataset({', '.join(s.name for s in self.symbols)}; {self.digest[:8]})"
 
 
+def _distinct(keys: Iterable[Any]) -> list[str]:
+    names = [str(key) for key in keys]
+    if len(set(names)) < len(names):
+        raise InvalidData(f"two data symbols share a name: {names}")
+    return names
+
+
 def _column(name: str, values: Any) -> NDArray[np.float64]:
     try:
-        array = np.asarray(values, dtype=np.float64)
+        given = np.asarray(values)
+        if np.iscomplexobj(given):
+            raise TypeError("complex numbers")
+        array = given.astype(np.float64)
     except (TypeError, ValueError) as error:
         raise InvalidData(f"the data of {name} are not real numbers: {error}") from error
     if array.ndim != 1 or array.size == 0:
@@ -136,6 +147,7 @@ class SampleMean(sp.Expr):  # type: ignore[misc]
         return f"mean({printer._print(self.expression)})"
 
 
+@dataclass(frozen=True, init=False)
 class Moments:
     """Independent random variables known by their raw moments.
 
@@ -143,12 +155,37 @@ class Moments:
     ----------
     moments : mapping of Symbol to mapping of int to number or expression
         ``{x: {1: 0, 2: 1, 3: 0, 4: 3}}`` for a standard normal ``x``.
+
+    Raises
+    ------
+    InvalidData
+        When two symbols share a name.
     """
 
+    symbols: tuple[sp.Symbol, ...]
+    moments: tuple[sp.Dict, ...]
+
     def __init__(self, moments: Mapping[Any, Mapping[int, Any]]) -> None:
-        self.symbols = tuple(sp.Symbol(str(key), real=True) for key in moments)
-        self.moments = tuple(
-            {int(k): sp.sympify(v) for k, v in orders.items()} for orders in moments.values()
+        names = _distinct(moments)
+        object.__setattr__(self, "symbols", tuple(sp.Symbol(name, real=True) for name in names))
+        given = tuple(
+            sp.Dict({int(k): sp.sympify(v) for k, v in orders.items()})
+            for orders in moments.values()
+        )
+        object.__setattr__(self, "moments", given)
+
+    @property
+    def free_symbols(self) -> set[sp.Symbol]:
+        """Parameters in the moments."""
+        return set().union(*(orders.free_symbols for orders in self.moments))
+
+    def subs(self, values: Mapping[sp.Symbol, sp.Expr]) -> Moments:
+        """The same with parameters of the moments replaced."""
+        return Moments(
+            {
+                symbol: {int(k): v.subs(values) for k, v in orders.items()}
+                for symbol, orders in zip(self.symbols, self.moments, strict=True)
+            }
         )
 
     def average(self, expression: sp.Expr) -> sp.Expr:
@@ -176,12 +213,11 @@ class Moments:
     def _moment(self, index: int, order: int) -> sp.Expr:
         if order == 0:
             return sp.S.One
-        try:
-            return self.moments[index][order]
-        except KeyError:
+        if order not in self.moments[index]:
             raise InvalidData(
                 f"the moment of order {order} of {self.symbols[index]} is needed and was not given"
-            ) from None
+            )
+        return self.moments[index][order]
 
 
 Data = Dataset | Moments
