@@ -13,7 +13,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import sympy as sp
 
 from fokkerplanck.errors import InvalidData, InvalidModel
-from fokkerplanck.model.samples import Data, Dataset, as_data
+from fokkerplanck.model.samples import Data, Dataset, Moments, as_data
 from fokkerplanck.model.symbols import as_square, gradient, hessian, match_names, replacements
 
 __all__ = [
@@ -119,7 +119,7 @@ class Hessian(_Curvature):
         scale = match_names(self.scale, variables)
         return sp.ImmutableMatrix(
             scale * hessian(self.objective(loss, variables), variables)
-            + self.floor * sp.eye(len(variables))
+            + match_names(self.floor, variables) * sp.eye(len(variables))
         )
 
 
@@ -131,7 +131,8 @@ class LossScaled(_Curvature):
         objective = self.objective(loss, variables)
         scale = match_names(self.scale, variables) * objective
         return sp.ImmutableMatrix(
-            scale * hessian(objective, variables) + self.floor * sp.eye(len(variables))
+            scale * hessian(objective, variables)
+            + match_names(self.floor, variables) * sp.eye(len(variables))
         )
 
 
@@ -204,8 +205,12 @@ class PerSample:
     def subs(self, substitution: Mapping[Any, Any]) -> PerSample:
         bound = {symbol.name for symbol in self.data.symbols}
         allowed = {k: v for k, v in substitution.items() if str(k) not in bound}
-        loss = self.sample_loss
-        return replace(self, sample_loss=loss.subs(replacements(allowed, loss.free_symbols)))
+        loss, data = self.sample_loss, self.data
+        if isinstance(data, Moments):
+            data = data.subs(replacements(allowed, data.free_symbols))
+        return replace(
+            self, sample_loss=loss.subs(replacements(allowed, loss.free_symbols)), data=data
+        )
 
     def _check_names(self, variables: Variables) -> None:
         shared = {v.name for v in variables} & {s.name for s in self.data.symbols}
