@@ -208,7 +208,9 @@ def _equal(left: sp.Expr, right: sp.Expr) -> bool:
     difference = sp.expand(left - right)
     if difference == 0:
         return True
-    if difference.is_number:
-        # Floats that mirror each other up to the rounding of whoever computed them.
-        return bool(abs(sp.N(difference)) <= 1e-12 * (1 + abs(sp.N(left))))
+    # Floats that mirror each other up to the rounding of whoever computed them.
+    coefficients = difference.as_coefficients_dict().values()
+    size = sum(abs(c) for c in sp.expand(left).as_coefficients_dict().values())
+    if max(map(abs, coefficients)) <= 1e-12 * size:
+        return True
     return bool(sp.simplify(difference) == 0)
