@@ -19,7 +19,10 @@ from fokkerplanck.model.optimizers import SGD, SGLD, Momentum
 from fokkerplanck.observe.current import probability_current
 from fokkerplanck.observe.potential import effective_potential
 from fokkerplanck.results.density import Density, gaussian_density
+from fokkerplanck.results.ensemble import Ensemble
 from fokkerplanck.results.field import Field, VectorField
+from fokkerplanck.sample.paths import simulate
+from fokkerplanck.sample.sgd import simulate_sgd
 from fokkerplanck.solve.solvers import DetailedBalance, SparseLU, SubtractionFree
 from fokkerplanck.solve.stationary import stationary_density
 
@@ -31,6 +34,7 @@ __all__ = [
     "Density",
     "DetailedBalance",
     "Diffusion",
+    "Ensemble",
     "Field",
     "FokkerPlanckOperator",
     "Grid",
@@ -46,5 +50,7 @@ __all__ = [
     "gaussian_density",
     "noise",
     "probability_current",
+    "simulate",
+    "simulate_sgd",
     "stationary_density",
 ]
