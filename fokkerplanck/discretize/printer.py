@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import sympy as sp
@@ -37,6 +38,8 @@ class _Printer(PythonCodePrinter):  # type: ignore[misc]
 
     def _print_Number(self, expr: sp.Number) -> str:
         value = float(expr)
+        if math.isinf(value):
+            raise OverflowError
         return repr(value) if value >= 0 else f"({value!r})"
 
     _print_Integer = _print_Rational = _print_Float = _print_Number
@@ -51,14 +54,14 @@ class _Printer(PythonCodePrinter):  # type: ignore[misc]
         if not expr.base.is_Atom:
             base = f"({base})"
         if exponent.is_Rational and exponent < 0:
-            return f"(1.0/{self._print(expr.base**-exponent)})"
+            return f"(1.0/({self._print(expr.base**-exponent)}))"
         if exponent.is_Integer:
             # numba turns a literal integer power into multiplications.
             return f"{base}**{int(exponent)}"
         if exponent == HALF:
             return f"math.sqrt({base})"
         if (2 * exponent).is_Integer:
-            return f"({self._print(expr.base ** (exponent - HALF))}*math.sqrt({base}))"
+            return f"(({self._print(expr.base ** (exponent - HALF))})*math.sqrt({base}))"
         return f"{base}**({self._print(exponent)})"
 
     def _print_Piecewise(self, expr: sp.Piecewise) -> str:

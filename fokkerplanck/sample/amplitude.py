@@ -103,6 +103,7 @@ def _factor_lane(covariance: Array, size: int, i: int, scale: float, result: Arr
 
     Entries that are not finite pass: the step itself reports them.
     """
+    root = 0.0
     for row in range(size * (size + 1) // 2):
         if not np.isfinite(covariance[row * LANES + i]):
             result[i] = np.nan
@@ -118,7 +119,8 @@ def _factor_lane(covariance: Array, size: int, i: int, scale: float, result: Arr
             if r == c:
                 if rest < -ROUNDING * scale:
                     return False
-                root = np.sqrt(rest) if rest > ROUNDING * scale else 0.0
+                own = abs(covariance[(c * (c + 1) // 2 + c) * LANES + i])
+                root = np.sqrt(rest) if rest > ROUNDING * own else 0.0
                 result[(r * (r + 1) // 2 + c) * LANES + i] = root
             elif root > 0.0:
                 result[(r * (r + 1) // 2 + c) * LANES + i] = rest / root
@@ -152,7 +154,8 @@ def clip_negative(
 def _project(covariance: Array, size: int, i: int) -> None:
     """The nearest semidefinite matrix: negative eigenvalues set to zero."""
     if size == 1:
-        covariance[i] = max(covariance[i], 0.0)
+        if covariance[i] < 0.0:
+            covariance[i] = 0.0
     elif size == 2:
         a, b, c = covariance[i], covariance[LANES + i], covariance[2 * LANES + i]
         mean, radius = 0.5 * (a + c), np.hypot(0.5 * (a - c), b)

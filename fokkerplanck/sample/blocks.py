@@ -20,14 +20,16 @@ from tqdm import tqdm
 from fokkerplanck.discretize.kernels import LANES, Kernel
 from fokkerplanck.errors import FokkerPlanckError
 
-__all__ = ["Block", "Outcome", "Seed", "make_blocks", "run_blocks", "saved_steps"]
+__all__ = ["SMALLEST_BLOCK", "Block", "Outcome", "Seed", "make_blocks", "run_blocks", "saved_steps"]
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Seed = int | np.random.SeedSequence | np.random.Generator
 
-# Path-steps between two looks at whether to stop: some hundredths of a second.
+# Evaluations of the coefficients between two looks at whether to stop: some hundredths of a second.
 PATIENCE = 2**22
+# Paths of the smallest block of a vectorised driver: its instructions want some tens at once.
+SMALLEST_BLOCK = 32
 # Blocks that few paths are split into, so that as many threads have work.
 PARTS = 16
 
@@ -44,12 +46,15 @@ class Block:
     start : (paths, d)
     first : int
         Number of the first path.
+    rows : int
+        Rows of data that one evaluation of the coefficients reads.
     """
 
     kernel: Kernel
     settings: tuple[Any, ...]
     start: Array
     first: int
+    rows: int
     steps: int
     save_every: int
     seed: np.random.SeedSequence
@@ -90,6 +95,7 @@ def make_blocks(
     save_every: int | None,
     seed: Seed,
     smallest: int,
+    rows: int,
 ) -> list[Block]:
     """Blocks of `smallest` to `LANES` paths, the size a function of the number of paths alone."""
     paths = start.shape[0]
@@ -97,7 +103,7 @@ def make_blocks(
     firsts = range(0, paths, size)
     every = save_every or max(steps, 1)
     return [
-        Block(kernel, settings, start[first : first + size], first, steps, every, child)
+        Block(kernel, settings, start[first : first + size], first, rows, steps, every, child)
         for first, child in zip(firsts, _spawn(seed, len(firsts)), strict=True)
     ]
 
@@ -165,7 +171,7 @@ def advance_block(block: Block, stop: Event | None = None) -> Outcome:
     stopped, reason = np.zeros(LANES, np.int64), np.zeros(LANES, np.int64)
     rng, scale = np.random.default_rng(block.seed), -1.0
     state = x.reshape(-1)
-    chunk = max(1, PATIENCE // lanes)
+    chunk = max(1, PATIENCE // (lanes * max(block.rows, 1)))
     for first in range(0, max(block.steps, 1), chunk):
         if stop is not None and stop.is_set():
             break

@@ -12,11 +12,11 @@ import sympy as sp
 
 from fokkerplanck.discretize.info import Info
 from fokkerplanck.discretize.kernels import compile_kernel
-from fokkerplanck.errors import FokkerPlanckError, FokkerPlanckWarning
+from fokkerplanck.errors import FokkerPlanckError, FokkerPlanckWarning, InvalidModel
 from fokkerplanck.model.diffusion import Diffusion
 from fokkerplanck.results.ensemble import Ensemble
 from fokkerplanck.sample import euler_maruyama
-from fokkerplanck.sample.blocks import Seed, make_blocks, run_blocks, saved_steps
+from fokkerplanck.sample.blocks import SMALLEST_BLOCK, Seed, make_blocks, run_blocks, saved_steps
 from fokkerplanck.sample.runs import (
     as_states,
     lower_triangle,
@@ -26,9 +26,6 @@ from fokkerplanck.sample.runs import (
 )
 
 __all__ = ["simulate"]
-
-# Paths of the smallest block: the vector instructions of a step want some tens at once.
-SMALLEST_BLOCK = 32
 
 
 def simulate(
@@ -106,7 +103,7 @@ def simulate(
     count = positive_integer(paths, "paths")
     steps, actual = _steps(duration, step)
     every = None if save_every is None else positive_integer(save_every, "save_every")
-    _warn_of_jumps(diffusion)
+    _check_convention(diffusion)
     names = tuple(v.name for v in diffusion.variables)
     states = as_states(start, count, names)
     kernel = compile_kernel(
@@ -124,6 +121,7 @@ def simulate(
         save_every=every,
         seed=seed,
         smallest=SMALLEST_BLOCK,
+        rows=kernel.data.shape[0],
     )
     outcomes = run_blocks(blocks, executor, label="paths", fail_fast=True)
     require_semidefinite(outcomes, kernel, names, "D", actual)
@@ -154,7 +152,13 @@ def _steps(duration: float, step: float) -> tuple[int, float]:
     return steps, whole / steps
 
 
-def _warn_of_jumps(diffusion: Diffusion) -> None:
+def _check_convention(diffusion: Diffusion) -> None:
+    """Refuse or warn where there is no Itô drift, or not everywhere."""
+    if diffusion.negative == "clip" and diffusion.convention != "ito":
+        raise InvalidModel(
+            f"the tensor of this {diffusion.convention} diffusion is clipped numerically: its Itô "
+            "drift has no symbol; give the Itô drift"
+        )
     jumping = diffusion.tensor.atoms(sp.Piecewise, sp.Heaviside, sp.sign, sp.floor, sp.ceiling)
     if diffusion.convention == "ito" or not jumping:
         return

@@ -6,7 +6,6 @@ import time
 import warnings
 from collections.abc import Sequence
 from concurrent.futures import Executor
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,12 +16,19 @@ from fokkerplanck.discretize.info import Info
 from fokkerplanck.discretize.kernels import Kernel, compile_kernel
 from fokkerplanck.errors import FokkerPlanckWarning, InvalidModel
 from fokkerplanck.model.noise import PerSample
-from fokkerplanck.model.optimizer import Optimizer
+from fokkerplanck.model.optimizers import SGD, SGLD, Momentum
 from fokkerplanck.model.samples import Dataset
 from fokkerplanck.model.symbols import gradient, match_names
 from fokkerplanck.results.ensemble import Ensemble
 from fokkerplanck.sample import euler_maruyama, minibatch
-from fokkerplanck.sample.blocks import Outcome, Seed, make_blocks, run_blocks, saved_steps
+from fokkerplanck.sample.blocks import (
+    SMALLEST_BLOCK,
+    Outcome,
+    Seed,
+    make_blocks,
+    run_blocks,
+    saved_steps,
+)
 from fokkerplanck.sample.lanes import DIVERGED, FAR
 from fokkerplanck.sample.runs import (
     as_states,
@@ -35,11 +41,12 @@ from fokkerplanck.sample.runs import (
 __all__ = ["simulate_sgd"]
 
 Array = NDArray[np.float64]
-Compiled = tuple[Kernel, tuple[Any, ...], int]
+# Kernel, settings of its driver, paths of the smallest block, rows of data in one evaluation.
+Compiled = tuple[Kernel, tuple[Any, ...], int, int]
 
 
 def simulate_sgd(
-    optimizer: Optimizer,
+    optimizer: SGD | SGLD | Momentum,
     start: Any,
     *,
     steps: int,
@@ -111,12 +118,19 @@ def simulate_sgd(
     every = None if save_every is None else positive_integer(save_every, "save_every")
     data = getattr(optimizer.noise, "data", None)
     compiled = _with_minibatches if isinstance(data, Dataset) else _with_gaussian_noise
-    kernel, settings, smallest = compiled(optimizer)
+    kernel, settings, smallest, rows = compiled(optimizer)
     rate = float(optimizer.learning_rate)
     names = tuple(v.name for v in optimizer.state)
     states = as_states(start, count, names, default=len(names) - len(optimizer.variables))
     blocks = make_blocks(
-        kernel, settings, states, steps=number, save_every=every, seed=seed, smallest=smallest
+        kernel,
+        settings,
+        states,
+        steps=number,
+        save_every=every,
+        seed=seed,
+        smallest=smallest,
+        rows=rows,
     )
     outcomes = run_blocks(blocks, executor, label="runs", fail_fast=False)
     require_semidefinite(outcomes, kernel, names, "the covariance of one step", 0.0)
@@ -139,27 +153,23 @@ def simulate_sgd(
     )
 
 
-def _with_gaussian_noise(optimizer: Optimizer) -> Compiled:
+def _with_gaussian_noise(optimizer: SGD | SGLD | Momentum) -> Compiled:
     """One step as an Euler–Maruyama step of length 1: its mean change and its covariance."""
     change = sp.Matrix(optimizer.step_mean) - sp.Matrix(optimizer.state)
     clip = getattr(optimizer.noise, "negative", "refuse") == "clip"
     floor = sp.S.Zero
     if clip:
         # The diffusion knows its floor in units of the tensor, D = Cov / (2 eta).
-        floor = 2 * optimizer.learning_rate * _first_order(optimizer).diffusion().floor
+        floor = 2 * optimizer.learning_rate * optimizer.diffusion().floor
     kernel = compile_kernel(
         [*change, *lower_triangle(optimizer.step_covariance), floor],
         optimizer.state,
         driver=euler_maruyama.advance,
     )
-    return kernel, (clip, 1.0, 1.0, 1.0, True), 32
+    return kernel, (clip, 1.0, 1.0, 1.0, True), SMALLEST_BLOCK, kernel.data.shape[0]
 
 
-def _first_order(optimizer: Optimizer) -> Any:
-    return replace(optimizer, order=1)
-
-
-def _with_minibatches(optimizer: Optimizer) -> Compiled:
+def _with_minibatches(optimizer: SGD | SGLD | Momentum) -> Compiled:
     """The step as averages over rows: compiled for the data, run on a batch of them."""
     noise = optimizer.noise
     assert isinstance(noise, PerSample)
@@ -175,10 +185,11 @@ def _with_minibatches(optimizer: Optimizer) -> Compiled:
         optimizer.state,
         driver=minibatch.advance,
     )
-    return kernel, (int(size), noise.replacement, not injected.is_zero_matrix), 1
+    rows = int(size)
+    return kernel, (rows, noise.replacement, not injected.is_zero_matrix), 1, rows
 
 
-def _require_same_fluctuations(optimizer: Optimizer, noise: PerSample) -> None:
+def _require_same_fluctuations(optimizer: SGD | SGLD | Momentum, noise: PerSample) -> None:
     """What the loss has beyond the sample loss must be the same for every sample."""
     variables, symbols = optimizer.variables, noise.data.symbols
     loss = match_names(optimizer.loss, (*symbols, *variables))
