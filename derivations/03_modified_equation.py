@@ -165,7 +165,7 @@ def match_orders() -> list[Statement]:
             "order 2; arbitrary L, C and f of two variables",
         ),
         Statement(
-            "D = (eta/2)(1 + eta H/2) C (1 + eta H/2)= (eta/2) C + (eta^2/4)(H C + C H) + O(eta^3)",
+            "D = (eta/2)(1 + eta H/2) C (1 + eta H/2) = (eta/2)(C + (eta/2)(H C + C H)) + O(eta^3)",
             "fokkerplanck.SGD.diffusion",
             True,
             "neglects (eta^2/4)(grad L . grad) C, which vanishes where grad L or grad C does",

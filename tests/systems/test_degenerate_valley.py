@@ -162,6 +162,14 @@ def test_effective_loss_is_the_potential_where_one_exists() -> None:
     assert MinimalValley(base_loss=x**2, kappa=2).diffusion().potential() is None
 
 
+def test_density_is_that_of_the_effective_loss() -> None:
+    model = MinimalValley(base_loss=sp.cos(x), kappa=3, noise=sp.Rational(1, 5))
+    logarithm = sp.log(model.density()) + model.effective_loss() / model.noise
+    for point in (-1.0, 0.3, 2.0):
+        assert sp.N(logarithm.subs({x: point, y: 0.7})) == pytest.approx(0, abs=1e-12)
+    assert model.sgd_loss() == model.effective_loss() - model.loss
+
+
 def test_density_integrates_to_the_marginal() -> None:
     model = MinimalValley(base_loss=sp.cos(x) / 5, kappa=3.0, noise=0.2)
     density = sp.lambdify((x, y), model.density(), "math")
