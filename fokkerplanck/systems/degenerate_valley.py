@@ -138,7 +138,7 @@ class MinimalValley:
         The fluctuation of the force ``-lambda' y^2/2`` adds the diffusion ``lambda'^2 Delta^2/(4
         lambda^3)`` along the valley; epsilon is its ratio to ``Delta/kappa``.  It is also the ratio
         of the relaxation times across, ``1/lambda``, and along, over the distance on which
-        ``F^kappa`` falls by e.  For ``kappa >> 1`` the logarithm of `marginal` is off by epsilon for
+        ``F^kappa`` falls by e.  For ``kappa >> 1`` ln of `marginal` is off by epsilon for
         each such distance, so by about ``kappa epsilon`` between points of unequal flatness; see
         `marginal_correction` for any kappa.  A floor that slopes more than of order Delta adds the
         parameter ``(kappa - 1) L0' lambda'/(2 lambda^2)``.
