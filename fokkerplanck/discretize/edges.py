@@ -1,7 +1,8 @@
 """Rates along the edges of a grid, from offsets and weights at every cell.
 
 Every cell gives half of each weight to the edges ``x -> x + e`` and ``x -> x - e``, so that an
-edge conducts the mean of what its two ends ask of it.
+edge conducts the mean of what its two ends ask of it.  Equivalently, every cell contributes the
+energy ``sum_k w_k [(u(x + e_k) - u(x))^2 + (u(x - e_k) - u(x))^2] / 4`` of its own tensor.
 """
 
 from __future__ import annotations
@@ -9,60 +10,41 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
-from scipy.sparse import coo_matrix, csc_matrix
+from scipy.sparse import csc_matrix
 
+from fokkerplanck.discretize.columns import generator
 from fokkerplanck.discretize.flux import bernoulli, fitted_rates
 from fokkerplanck.discretize.grid import Grid
+from fokkerplanck.discretize.upwind import upwind
+from fokkerplanck.discretize.walls import (
+    ABSORBED,
+    REFLECTED,
+    far_from_walls,
+    leaves,
+    neighbour,
+    wall_codes,
+)
 
 __all__ = ["edge_matrix"]
 
 Array = NDArray[np.float64]
-
-REFLECTED, ABSORBED = -1, -2
-
-
-@njit(cache=True)
-def _neighbour(
-    index: NDArray[np.int64],
-    offset: NDArray[np.int16],
-    sign: int,
-    shape: NDArray[np.int64],
-    walls: NDArray[np.int64],
-) -> tuple[int, float]:
-    """Flat index of ``index + sign * offset``, or which wall is hit first and where on the way.
-
-    `walls` holds, for each axis and side, 0 reflecting, 1 absorbing, 2 periodic.
-    """
-    flat, first, hit = 0, 2.0, REFLECTED
-    for a in range(shape.size):
-        move = sign * offset[a]
-        target = index[a] + move
-        if target < 0 or target >= shape[a]:
-            side = 0 if target < 0 else 1
-            if walls[a, side] == 2:
-                target %= shape[a]
-            else:
-                room = index[a] + 0.5 if side == 0 else shape[a] - 0.5 - index[a]
-                fraction = room / abs(move)
-                if fraction < first:
-                    first, hit = fraction, ABSORBED if walls[a, side] == 1 else REFLECTED
-        flat = flat * shape[a] + target
-    if first < 2.0:
-        return hit, first
-    return flat, 1.0
+Integers = NDArray[np.int64]
+Offsets = NDArray[np.int16]
+Flags = NDArray[np.bool_]
 
 
 @njit(cache=True, nogil=True)
 def _emit(
-    shape: NDArray[np.int64],
-    walls: NDArray[np.int64],
-    offsets: NDArray[np.int16],
+    shape: Integers,
+    walls: Integers,
+    barriers: Flags,
+    offsets: Offsets,
     weights: Array,
     axis_weights: Array,
+    level: Array,
     slope: Array,
     wall_slope: Array,
-    level: Array,
-    residual: Array,
+    source_slope: Array,
     rows: NDArray[np.int32],
     columns: NDArray[np.int32],
     values: Array,
@@ -70,54 +52,68 @@ def _emit(
 ) -> int:
     """Write the off-diagonal rates as triplets; returns how many."""
     size = shape.size
-    cells = killing.size
-    stencil = offsets.shape[1]
+    unit = np.eye(size).astype(np.int16)
+    stride = np.ones(size, np.int64)
+    for a in range(size - 1, 0, -1):
+        stride[a - 1] = stride[a] * shape[a]
+    margin = np.ones(size, np.int64)
+    for k in range(offsets.shape[0]):
+        for j in range(offsets.shape[1]):
+            for a in range(size):
+                if weights[k, j] > 0.0:
+                    margin[a] = max(margin[a], abs(offsets[k, j, a]))
     index = np.zeros(size, np.int64)
-    unit = np.zeros((size, size), np.int16)
-    for a in range(size):
-        unit[a, a] = 1
-    targets = np.empty((2,), np.int64)
-    fractions = np.empty((2,))
+    ends = np.empty(2, np.int64)
+    ways = np.ones(2)
     count = 0
-    for x in range(cells):
+    for x in range(killing.size):
         here = min(x, offsets.shape[0] - 1)
-        # A pair of offsets that leaves the grid both ways (a corner) would isolate the cell.
-        on_axes = False
-        oblique = False
-        for k in range(stencil):
-            if weights[here, k] > 0.0:
-                nonzero = 0
-                for a in range(size):
-                    nonzero += offsets[here, k, a] != 0
-                oblique = oblique or nonzero > 1
-                up, _ = _neighbour(index, offsets[here, k], 1, shape, walls)
-                down, _ = _neighbour(index, offsets[here, k], -1, shape, walls)
-                if up == REFLECTED and down == REFLECTED:
-                    on_axes = True
-        pairs = size if on_axes else stencil
-        for k in range(pairs):
+        inner = barriers.size == 0
+        for a in range(size):
+            inner = inner and margin[a] <= index[a] < shape[a] - margin[a]
+        on_axes, oblique = False, False
+        if not inner:
+            # A pair of offsets that leaves the grid both ways (a corner) would isolate the cell.
+            on_axes, oblique = leaves(index, offsets[here], weights[here], shape, walls, barriers)
+        for k in range(size if on_axes else offsets.shape[1]):
             weight = axis_weights[here, k] if on_axes else weights[here, k]
-            offset = unit[k] if on_axes else offsets[here, k]
             if weight <= 0.0:
                 continue
+            offset = unit[k] if on_axes else offsets[here, k]
+            if inner:
+                shift = 0
+                for a in range(size):
+                    shift += offset[a] * stride[a]
+                ends[0], ends[1] = x + shift, x - shift
+            else:
+                for s in range(2):
+                    ends[s], ways[s] = neighbour(index, offset, 1 - 2 * s, shape, walls, barriers)
             for s in range(2):
-                targets[s], fractions[s] = _neighbour(index, offset, 1 - 2 * s, shape, walls)
-            for s in range(2):
-                y = targets[s]
-                sign = 1 - 2 * s
+                y, sign = ends[s], 1 - 2 * s
                 if y == REFLECTED:
                     continue
                 if y == ABSORBED:
                     z = 0.0
                     for a in range(size):
-                        z -= sign * offset[a] * wall_slope[x, a] * fractions[s]
-                    z *= fractions[s]
-                    killing[x] += weight * bernoulli(z) / fractions[s]
+                        z -= sign * offset[a] * wall_slope[x, a] * ways[s]
+                    killing[x] += weight * bernoulli(z) / ways[s]
+                    continue
+                if (
+                    source_slope.size
+                    and far_from_walls(y, shape, walls, margin)
+                    and (inner or far_from_walls(x, shape, walls, margin))
+                ):
+                    z = 0.0
+                    for a in range(size):
+                        z -= sign * offset[a] * source_slope[x, a]
+                    rows[count], columns[count] = y, x
+                    values[count] = weight * bernoulli(z)
+                    count += 1
                     continue
                 # The inner edge of an oblique cell at a wall takes the whole weight: dropping the
                 # outer half would leave the strip along the wall with too little diffusion, an
                 # error of first order.  A stencil on the axes has no flux across the wall to lose.
-                one_sided = targets[1 - s] == REFLECTED and oblique
+                one_sided = ends[1 - s] == REFLECTED and oblique
                 conductance = weight if one_sided else 0.5 * weight
                 z = level[y] - level[x]
                 if slope.size:
@@ -129,19 +125,6 @@ def _emit(
                 rows[count + 1], columns[count + 1] = x, y
                 values[count + 1] = conductance * down_rate
                 count += 2
-        if residual.size:
-            for a in range(size):
-                y, _ = _neighbour(index, unit[a], 1, shape, walls)
-                if y >= 0:
-                    push = 0.5 * (residual[x, a] + residual[y, a])
-                    source, sink = (x, y) if push > 0.0 else (y, x)
-                    rows[count], columns[count], values[count] = sink, source, abs(push)
-                    count += 1
-                elif y == ABSORBED and residual[x, a] > 0.0:
-                    killing[x] += residual[x, a]
-                y, _ = _neighbour(index, unit[a], -1, shape, walls)
-                if y == ABSORBED and residual[x, a] < 0.0:
-                    killing[x] -= residual[x, a]
         for a in range(size - 1, -1, -1):
             index[a] += 1
             if index[a] < shape[a]:
@@ -152,14 +135,16 @@ def _emit(
 
 def edge_matrix(
     grid: Grid,
-    offsets: NDArray[np.int16],
+    offsets: Offsets,
     weights: Array,
     axis_weights: Array,
     *,
     level: Array,
     slope: Array | None = None,
     wall_slope: Array | None = None,
+    source_slope: Array | None = None,
     residual: Array | None = None,
+    barriers: Flags | None = None,
 ) -> tuple[csc_matrix, Array]:
     """Exponentially fitted generator of cell masses, and the killing rate of each cell.
 
@@ -176,51 +161,44 @@ def edge_matrix(
         ``g`` in index units; adds ``-e . (g_x + g_y)/2`` to ``z``.
     wall_slope : (n, d), optional
         ``g`` in index units for the way to an absorbing wall; needed where there is one.
+    source_slope : (n, d), optional
+        ``D^-1 A`` in index units: away from the walls a cell then sends ``w B(-e . D^-1 A)`` along
+        its own offsets and nothing else, which takes no derivative of the tensor.
     residual : (n, d), optional
         Drift in index units that is carried upwind along the axes.
+    barriers : (n, d) bool, optional
+        Whether the upper face of a cell along an axis lets no noise through.
     """
-    codes = {"reflecting": 0, "absorbing": 1, "periodic": 2}
-    walls = np.array([[codes[word] for word in axis.boundary] for axis in grid.axes], np.int64)
     size = grid.dimension
     none = np.empty((0, size))
 
     def given(values: Array | None) -> Array:
         return none if values is None else np.ascontiguousarray(values)
 
-    per_cell = 4 * max(offsets.shape[1], size) + size * (residual is not None)
-    capacity = grid.size * per_cell
+    capacity = grid.size * 4 * max(offsets.shape[1], size)
     rows, columns = np.empty(capacity, np.int32), np.empty(capacity, np.int32)
     values, killing = np.empty(capacity), np.zeros(grid.size)
     count = _emit(
         np.array(grid.shape, np.int64),
-        walls,
+        wall_codes(grid),
+        np.empty((0, size), np.bool_) if barriers is None else barriers,
         offsets,
         weights,
         axis_weights,
+        np.ascontiguousarray(level),
         given(slope),
         given(wall_slope),
-        np.ascontiguousarray(level),
-        given(residual),
+        given(source_slope),
         rows,
         columns,
         values,
         killing,
     )
-    off = coo_matrix((values[:count], (rows[:count], columns[:count])), shape=(grid.size,) * 2)
-    matrix = csc_matrix(off)
-    matrix.sum_duplicates()
-    return _with_diagonal(matrix, killing), killing
-
-
-def _with_diagonal(off: csc_matrix, killing: Array) -> csc_matrix:
-    """Append minus the sum of each column, summed in the order in which it is stored."""
-    # Periodic wraps on tiny grids can make an offset return to its own cell: no rate at all.
-    off.setdiag(0.0)
-    off.eliminate_zeros()
-    outflow = np.asarray(off.sum(axis=0)).ravel() + killing
-    diagonal = csc_matrix(
-        (-outflow, (np.arange(off.shape[0]), np.arange(off.shape[0]))), shape=off.shape
-    )
-    matrix: csc_matrix = (off + diagonal).tocsc()
-    matrix.sort_indices()
-    return matrix
+    targets, sources, rates = rows[:count], columns[:count], values[:count]
+    if residual is not None:
+        more = upwind(grid, residual)
+        targets = np.concatenate([targets, more[0]])
+        sources = np.concatenate([sources, more[1]])
+        rates = np.concatenate([rates, more[2]])
+        killing += more[3]
+    return generator(targets, sources, rates, killing), killing
