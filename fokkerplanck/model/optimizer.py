@@ -54,6 +54,8 @@ class Optimizer:
         self._store(variables=variables, loss=match_names(self.loss, variables))
         for name in ("learning_rate", "batch_size"):
             self._store_positive(name)
+        if self.batch_size.is_number and self.batch_size != int(self.batch_size):
+            raise InvalidModel(f"batch_size must be a whole number, not {self.batch_size}")
         data = getattr(self.noise, "data", None)
         if isinstance(data, Dataset) and self.batch_size.is_number:
             replacement = getattr(self.noise, "replacement", True)
@@ -113,7 +115,7 @@ class Optimizer:
         InvalidModel
             When a variable is to be replaced.
         """
-        refused = {v.name for v in self.variables} & {str(key) for key in substitution}
+        refused = {v.name for v in self.state} & {str(key) for key in substitution}
         if refused:
             raise InvalidModel(f"{sorted(refused)} are coordinates, not parameters")
         data = getattr(self.noise, "data", None)
@@ -165,10 +167,16 @@ class Optimizer:
         }
 
     def _modified(self) -> tuple[sp.MatrixBase, sp.MatrixBase]:
-        """Drift and tensor of the gradient part, in time ``t = eta * steps``."""
-        eta, slope, covariance = self.learning_rate, self.gradient, self.covariance
+        """Drift and tensor of the modified equation, in time ``t = eta * steps``."""
+        eta, objective = self.learning_rate, self.objective
+        slope = sp.Matrix(gradient(objective, self.variables))
+        injected = self.injected_covariance / (2 * eta)
+        tensor = eta / 2 * self.covariance + injected
         if self.order == 1:
-            return -slope, eta / 2 * covariance
-        modified_loss = self.objective + eta / 4 * (sp.Matrix(slope).T * sp.Matrix(slope))[0]
-        stretch = sp.eye(len(slope)) + eta / 2 * hessian(self.objective, self.variables)
-        return -gradient(modified_loss, self.variables), eta / 2 * stretch * covariance * stretch
+            return -slope, tensor
+        curvature = hessian(objective, self.variables)
+        modified_loss = objective + eta / 4 * (slope.T * slope)[0]
+        # Injected noise is not small in eta: its curvature term is of the order of the others.
+        modified_loss -= eta / 2 * (injected * curvature).trace()
+        stretch = sp.eye(len(slope)) + eta / 2 * curvature
+        return -gradient(modified_loss, self.variables), stretch * tensor * stretch

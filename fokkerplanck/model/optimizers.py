@@ -66,13 +66,15 @@ class SGD(Optimizer):
 class SGLD(Optimizer):
     """Stochastic gradient Langevin dynamics: SGD with noise of covariance ``2 eta T`` added.
 
-    ``theta' = theta - eta (grad L + xi) + sqrt(2 eta T) zeta``; ``D = (eta/2) C + T I`` (Welling
-    and Teh, ICML 2011).
+    ``theta' = theta - eta (grad L + xi) + sqrt(2 eta T) zeta`` (Welling and Teh, ICML 2011).
+
+    Order 1: ``A = -grad L``, ``D = (eta/2) C + T``.  Order 2: ``A = -grad(L + (eta/4) |grad L|^2
+    - (eta/2) T tr H)``, ``D = (1 + eta H/2) ((eta/2) C + T) (1 + eta H/2)``.
 
     Parameters
     ----------
     temperature : number or expression
-        ``T``; the others as for `SGD`.
+        ``T``, free of the variables for order 2; the others as for `SGD`.
     """
 
     temperature: Any = field(kw_only=True)
@@ -80,20 +82,23 @@ class SGLD(Optimizer):
     def __post_init__(self) -> None:
         super().__post_init__()
         self._store_positive("temperature")
+        self._store(temperature=match_names(self.temperature, self.variables))
+        if self.order == 2 and self.temperature.free_symbols & set(self.variables):
+            raise InvalidModel(
+                "order 2 is derived for a temperature that does not depend on the variables"
+            )
 
     @property
     def injected_covariance(self) -> sp.ImmutableMatrix:
-        variance = 2 * self.learning_rate * match_names(self.temperature, self.variables)
+        variance = 2 * self.learning_rate * self.temperature
         return sp.ImmutableMatrix(variance * sp.eye(len(self.variables)))
 
     def diffusion(self) -> Diffusion:
         """The modified equation, in time ``t = eta * steps``."""
         drift, tensor = self._modified()
         clip = self._clip()
-        isotropic = match_names(self.temperature, self.variables)
-        clip["floor"] += isotropic
-        total = sp.Matrix(tensor) + isotropic * sp.eye(len(self.variables))
-        return Diffusion(self.variables, drift, total, **clip)
+        clip["floor"] += self.temperature
+        return Diffusion(self.variables, drift, tensor, **clip)
 
 
 @dataclass(frozen=True)
@@ -133,6 +138,10 @@ class Momentum(Optimizer):
                 f"{len(velocities)} velocities for {len(self.variables)} variables; give one each"
             )
         as_variables((*self.variables, *velocities))
+        data = getattr(self.noise, "data", None)
+        shared = {v.name for v in velocities} & {s.name for s in getattr(data, "symbols", ())}
+        if shared:
+            raise InvalidModel(f"{sorted(shared)} name both velocities and data; give velocities")
         self._store(momentum=beta, velocities=velocities)
 
     @property
