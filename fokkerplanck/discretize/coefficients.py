@@ -40,6 +40,8 @@ def compile_expressions(
     ------
     UnboundSymbol
         When an expression has a free symbol that is not among `symbols`.
+    InvalidModel
+        When an expression divides by zero, or a function in it has no numerical form.
 
     Examples
     --------
@@ -56,6 +58,11 @@ def compile_expressions(
             f"no value for {', '.join(unbound)}; give numbers first: "
             f".subs({{{', '.join(f'{name}: ...' for name in unbound)}}})"
         )
+    for expression in expressions:
+        if expression.has(sp.zoo):
+            raise InvalidModel(f"{expression} is infinite: something divides by zero")
+    # NumPy joins the conditions of an And without broadcasting them.
+    joined = any(e.atoms(sp.And, sp.Or) for e in expressions)
     nodes = _outermost_means(expressions)
     slots = [sp.Dummy(f"mean_{k}") for k in range(len(nodes))]
     outer = sp.lambdify(
@@ -69,8 +76,14 @@ def compile_expressions(
     def evaluate(*arguments: Any) -> Array:
         arrays = [np.asarray(a, dtype=np.float64) for a in arguments]
         shape = np.broadcast_shapes(*(a.shape for a in arrays)) if arrays else ()
-        with np.errstate(all="ignore"):
-            values = outer(*arrays, *means(arrays, shape))
+        averages = means(arrays, shape)
+        if joined:
+            arrays = list(np.broadcast_arrays(*arrays))
+        try:
+            with np.errstate(all="ignore"):
+                values = outer(*arrays, *averages)
+        except NameError as error:
+            raise InvalidModel(f"a function has no numerical form: {error}") from error
         result = np.empty((len(expressions), *shape))
         for k, value in enumerate(values):
             result[k] = _real(value)
