@@ -5,80 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 import sympy as sp
 from numpy.typing import NDArray
 
-from fokkerplanck.discretize.coefficients import compile_expressions
+from fokkerplanck.discretize.axes import Axis, Boundary, Mapped, frozen, make_axis, walls_by_name
 from fokkerplanck.errors import GridMismatch, InvalidGrid
 
 __all__ = ["Axis", "Boundary", "Grid", "Mapped"]
 
 Array = NDArray[np.float64]
-Boundary = Literal["reflecting", "absorbing", "periodic"]
-
-
-@dataclass(frozen=True)
-class Mapped:
-    """An axis ``x = X(s)`` with `cells` equal steps in ``s``, for cells that vary smoothly.
-
-    Parameters
-    ----------
-    expression : SymPy expression of `symbol`
-        Smooth and increasing on the range.
-    symbol : Symbol
-    limits : (lower, upper, cells) in ``s``
-
-    Examples
-    --------
-    >>> import sympy as sp
-    >>> s = sp.Symbol("s")
-    >>> grid = Grid(x=Mapped(sp.sinh(s), s, (-2, 2, 4)))
-    >>> grid.edges[0].round(3)
-    array([-3.627, -1.175,  0.   ,  1.175,  3.627])
-    """
-
-    expression: sp.Expr
-    symbol: sp.Symbol
-    limits: tuple[float, float, int]
-
-
-@dataclass(frozen=True)
-class Axis:
-    """One axis: cell edges, centres, and the map from equal steps to cells.
-
-    Attributes
-    ----------
-    edges : (cells + 1,), centers, widths, stretch : (cells,)
-        ``stretch`` is ``dx/ds`` at the centres, 1 on a uniform axis.
-    spacing : float
-        Step in ``s`` (in ``x`` on a uniform axis).
-    boundary : (lower, upper)
-    """
-
-    name: str
-    edges: Array
-    centers: Array
-    stretch: Array
-    spacing: float
-    boundary: tuple[Boundary, Boundary]
-
-    @property
-    def cells(self) -> int:
-        """Number of cells."""
-        return self.centers.size
-
-    @property
-    def widths(self) -> Array:
-        """Cell widths."""
-        return np.diff(self.edges)
-
-    @property
-    def periodic(self) -> bool:
-        """Whether the two ends are one."""
-        return self.boundary[0] == "periodic"
 
 
 @dataclass(frozen=True, init=False)
@@ -116,11 +54,16 @@ class Grid:
         boundary: Any = "reflecting",
         **named: Any,
     ) -> None:
-        given = {str(key): value for key, value in (axes or {}).items()} | named
+        if axes is not None and not isinstance(axes, Mapping):
+            raise InvalidGrid(f"axes are named: Grid(x=(0, 1, 10)) or Grid({{...}}), not {axes!r}")
+        pairs = [(str(key), value) for key, value in (axes or {}).items()] + list(named.items())
+        given = dict(pairs)
+        if len(given) < len(pairs):
+            raise InvalidGrid(f"two axes share a name: {[name for name, _ in pairs]}")
         if not 1 <= len(given) <= 4:
             raise InvalidGrid(f"a grid has 1 to 4 axes, not {len(given)}")
-        walls = _walls(boundary, list(given))
-        built = tuple(_axis(name, limits, walls[name]) for name, limits in given.items())
+        walls = walls_by_name(boundary, list(given))
+        built = tuple(make_axis(name, limits, walls[name]) for name, limits in given.items())
         object.__setattr__(self, "axes", built)
 
     @classmethod
@@ -162,7 +105,7 @@ class Grid:
     @cached_property
     def mesh(self) -> tuple[Array, ...]:
         """Cell centres as one array an axis that broadcast to `shape`."""
-        return tuple(np.meshgrid(*self.centers, indexing="ij", sparse=True))
+        return tuple(map(frozen, np.meshgrid(*self.centers, indexing="ij", sparse=True)))
 
     @cached_property
     def volumes(self) -> Array:
@@ -170,7 +113,7 @@ class Grid:
         product: Any = 1.0
         for width in np.meshgrid(*(a.widths for a in self.axes), indexing="ij", sparse=True):
             product = product * width
-        return _frozen(np.asarray(product))
+        return frozen(np.asarray(product))
 
     @property
     def uniform(self) -> bool:
@@ -214,7 +157,12 @@ class Grid:
         return hash(self._key())
 
     def _key(self) -> tuple[Any, ...]:
-        return tuple((a.name, a.boundary, a.edges.tobytes()) for a in self.axes)
+        return tuple(
+            (a.name, a.boundary, a.edges.tobytes(), a.centers.tobytes()) for a in self.axes
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Grid._of, (self.axes,)
 
     def __repr__(self) -> str:
         parts = [
@@ -223,62 +171,3 @@ class Grid:
             for a in self.axes
         ]
         return f"Grid({', '.join(parts)})"
-
-
-def _axis(name: str, limits: Any, boundary: tuple[Boundary, Boundary]) -> Axis:
-    mapping = limits if isinstance(limits, Mapped) else None
-    try:
-        lower, upper, cells = mapping.limits if mapping else limits
-        lower, upper, count = float(lower), float(upper), int(cells)
-    except (TypeError, ValueError) as error:
-        raise InvalidGrid(f"axis {name} is (lower, upper, cells), not {limits!r}") from error
-    if not (np.isfinite(lower) and np.isfinite(upper) and upper > lower):
-        raise InvalidGrid(f"axis {name} runs from {lower} to {upper}; upper must exceed lower")
-    if count != cells or count < 2:
-        raise InvalidGrid(f"axis {name} has {cells} cells; give a whole number, 2 or more")
-    steps = np.linspace(lower, upper, 2 * count + 1)
-    spacing = (upper - lower) / count
-    if mapping is None:
-        positions, stretch = steps, np.ones(count)
-    else:
-        derivative = sp.diff(mapping.expression, mapping.symbol)
-        value = compile_expressions([mapping.expression, derivative], [mapping.symbol])(steps)
-        positions, stretch = value[0], value[1, 1::2].copy()
-        if not (
-            np.isfinite(value).all() and (np.diff(positions) > 0).all() and (stretch > 0).all()
-        ):
-            raise InvalidGrid(f"the map of axis {name} does not increase from {lower} to {upper}")
-    return Axis(
-        name,
-        _frozen(positions[::2].copy()),
-        _frozen(positions[1::2].copy()),
-        _frozen(stretch),
-        spacing,
-        boundary,
-    )
-
-
-def _walls(boundary: Any, names: list[str]) -> dict[str, tuple[Boundary, Boundary]]:
-    given = boundary if isinstance(boundary, Mapping) else dict.fromkeys(names, boundary)
-    by_name = {str(key): value for key, value in given.items()}
-    unknown = set(by_name) - set(names)
-    if unknown:
-        raise InvalidGrid(f"boundary names {sorted(unknown)}; the axes are {names}")
-    return {name: _pair(name, by_name.get(name, "reflecting")) for name in names}
-
-
-def _pair(name: str, words: Any) -> tuple[Boundary, Boundary]:
-    lower, upper = (words, words) if isinstance(words, str) else tuple(words)
-    for word in (lower, upper):
-        if word not in get_args(Boundary):
-            raise InvalidGrid(
-                f"boundary of {name} is {word!r}; use one of {', '.join(get_args(Boundary))}"
-            )
-    if (lower == "periodic") != (upper == "periodic"):
-        raise InvalidGrid(f"axis {name} is periodic at one end only; both ends or none")
-    return lower, upper
-
-
-def _frozen(array: Array) -> Array:
-    array.flags.writeable = False
-    return array
