@@ -9,7 +9,7 @@ import numpy as np
 import sympy as sp
 from numpy.typing import NDArray
 from sympy.core.relational import Relational
-from sympy.logic.boolalg import And, BooleanFunction, Not, Or
+from sympy.logic.boolalg import And, BooleanAtom, BooleanFunction, Not, Or
 
 from fokkerplanck.discretize.coefficients import compile_expressions
 from fokkerplanck.discretize.grid import Grid
@@ -41,7 +41,16 @@ def level_function(region: Any, names: Sequence[str]) -> Level:
     """
     if callable(region) and not isinstance(region, sp.Basic):
         return _of_predicate(region)
-    if region is True or region is False or region in (sp.true, sp.false):
+    return _of_boolean(_on_coordinates(region, names), _coordinates(names))
+
+
+def _coordinates(names: Sequence[str]) -> list[sp.Symbol]:
+    return [sp.Symbol(name, real=True) for name in names]
+
+
+def _on_coordinates(region: Any, names: Sequence[str]) -> Any:
+    """The relation on real symbols of those names, refused where it is constant."""
+    if isinstance(region, (bool, np.bool_, BooleanAtom)):
         raise InvalidRegion(
             f"the region is the constant {region}: a symbol declared positive=True makes x > 0 "
             "true at once; declare it real=True, or pass lambda x: x > 0"
@@ -50,15 +59,14 @@ def level_function(region: Any, names: Sequence[str]) -> Level:
         raise InvalidRegion(
             f"a region is a relation such as x > 0.8, or sp.And(...) of several, not {region!r}"
         )
-    coordinates = [sp.Symbol(name, real=True) for name in names]
-    by_name = {s.name: s for s in coordinates}
+    by_name = {s.name: s for s in _coordinates(names)}
     unknown = sorted(s.name for s in region.free_symbols if s.name not in by_name)
     if unknown:
         raise InvalidRegion(f"{unknown} are no coordinates; the grid has {tuple(names)}")
     renamed = region.xreplace({s: by_name[s.name] for s in region.free_symbols})
-    if renamed in (sp.true, sp.false):
+    if isinstance(renamed, BooleanAtom):
         raise InvalidRegion(f"the region {region} is constant over real coordinates")
-    return _of_boolean(renamed, coordinates)
+    return renamed
 
 
 def _of_predicate(predicate: Callable[..., Any]) -> Level:
@@ -105,6 +113,20 @@ def region_fraction(region: Any, grid: Grid) -> Array:
     array([0. , 0.8, 1. , 1. ])
     """
     level = level_function(region, grid.names)
+    borders = [level]
+    if isinstance(region, BooleanFunction):
+        # Each relation on its own: a band thinner than a cell has no corner or centre inside.
+        relations = _on_coordinates(region, grid.names).atoms(Relational)
+        borders = [level_function(relation, grid.names) for relation in relations]
+    fraction = (np.broadcast_to(level(grid.mesh), grid.shape) > 0).astype(float)
+    cut = np.argwhere(np.any([_is_cut(border, grid) for border in borders], axis=0))
+    if cut.size:
+        fraction[tuple(cut.T)] = _cut_cells(level, grid, cut)
+    return fraction
+
+
+def _is_cut(level: Level, grid: Grid) -> NDArray[np.bool_]:
+    """Whether the corners and the centre of a cell lie on different sides."""
     corner_points = np.meshgrid(*grid.edges, indexing="ij", sparse=True)
     corners = np.broadcast_to(level(corner_points), [n + 1 for n in grid.shape])
     middle = np.broadcast_to(level(grid.mesh), grid.shape)
@@ -114,11 +136,7 @@ def region_fraction(region: Any, grid: Grid) -> Array:
     for shift in np.ndindex(*(2,) * grid.dimension):
         part = corners[tuple(slice(s, s + n) for s, n in zip(shift, grid.shape, strict=True))]
         inside, outside = inside & (part > 0), outside & (part <= 0)
-    fraction = inside.astype(float)
-    cut = np.argwhere(~(inside | outside))
-    if cut.size:
-        fraction[tuple(cut.T)] = _cut_cells(level, grid, cut)
-    return fraction
+    return ~(inside | outside)
 
 
 def _cut_cells(level: Level, grid: Grid, cells: NDArray[np.intp]) -> Array:
