@@ -101,34 +101,31 @@ def _factor_lanes(covariance: Array, size: int, lanes: int, result: Array, marks
 def _factor_lane(covariance: Array, size: int, i: int, scale: float, result: Array) -> bool:
     """Factor one lane, what is within rounding of `scale` taken as zero; False when negative.
 
+    By eigenvectors: eliminating a tiny pivot first, as above, magnifies its rounding error.
     Entries that are not finite pass: the step itself reports them.
     """
-    root = 0.0
-    for row in range(size * (size + 1) // 2):
-        if not np.isfinite(covariance[row * LANES + i]):
-            result[i] = np.nan
-            return True
-    for c in range(size):
-        scale = max(scale, abs(covariance[(c * (c + 1) // 2 + c) * LANES + i]))
-    for c in range(size):
-        for r in range(c, size):
-            rest = covariance[(r * (r + 1) // 2 + c) * LANES + i]
-            for k in range(c):
-                left = result[(r * (r + 1) // 2 + k) * LANES + i]
-                rest -= left * result[(c * (c + 1) // 2 + k) * LANES + i]
-            if r == c:
-                if rest < -ROUNDING * scale:
-                    return False
-                own = abs(covariance[(c * (c + 1) // 2 + c) * LANES + i])
-                root = np.sqrt(rest) if rest > ROUNDING * own else 0.0
-                result[(r * (r + 1) // 2 + c) * LANES + i] = root
-            elif root > 0.0:
-                result[(r * (r + 1) // 2 + c) * LANES + i] = rest / root
-            elif rest * rest > 4.0 * ROUNDING * scale**2:
-                return False
-            else:
-                result[(r * (r + 1) // 2 + c) * LANES + i] = 0.0
+    matrix = _unpack(covariance, size, i)
+    if not np.isfinite(matrix).all():
+        result[i] = np.nan
+        return True
+    values, vectors = np.linalg.eigh(matrix)
+    if values[0] < -ROUNDING * max(scale, np.abs(matrix).max()):
+        return False
+    roots = vectors * np.sqrt(np.maximum(values, 0.0))
+    _, triangle = np.linalg.qr(roots.T)
+    for r in range(size):
+        for c in range(r + 1):
+            result[(r * (r + 1) // 2 + c) * LANES + i] = triangle[c, r]
     return True
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _unpack(covariance: Array, size: int, i: int) -> Array:
+    matrix = np.empty((size, size))
+    for r in range(size):
+        for c in range(r + 1):
+            matrix[r, c] = matrix[c, r] = covariance[(r * (r + 1) // 2 + c) * LANES + i]
+    return matrix
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -162,28 +159,21 @@ def _project(covariance: Array, size: int, i: int) -> None:
         low, high = mean - radius, mean + radius
         if low >= 0.0:
             return
-        # high v v^T, where v v^T = (S - low I)/(high - low); nothing is left when high < 0.
-        share = max(high, 0.0) / (high - low)
-        covariance[i] = share * (a - low)
+        # What stays is high v v^T, where v v^T = (S - low I)/(high - low) has these entries; the
+        # smaller one on the diagonal would cancel.
+        share = high / (2.0 * radius) if high > 0.0 else 0.0
+        major = 0.5 * abs(a - c) + radius
+        minor = b * b / major if major > 0.0 else 0.0
+        covariance[i] = share * (major if a >= c else minor)
         covariance[LANES + i] = share * b
-        covariance[2 * LANES + i] = share * (c - low)
+        covariance[2 * LANES + i] = share * (minor if a >= c else major)
     else:
-        _project_by_eigenvectors(covariance, size, i)
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _project_by_eigenvectors(covariance: Array, size: int, i: int) -> None:
-    matrix = np.empty((size, size))
-    for r in range(size):
-        for c in range(r + 1):
-            entry = covariance[(r * (r + 1) // 2 + c) * LANES + i]
-            if not np.isfinite(entry):
-                return
-            matrix[r, c] = matrix[c, r] = entry
-    values, vectors = np.linalg.eigh(matrix)
-    for r in range(size):
-        for c in range(r + 1):
-            total = 0.0
-            for k in range(size):
-                total += max(values[k], 0.0) * vectors[r, k] * vectors[c, k]
-            covariance[(r * (r + 1) // 2 + c) * LANES + i] = total
+        matrix = _unpack(covariance, size, i)
+        if not np.isfinite(matrix).all():
+            return
+        values, vectors = np.linalg.eigh(matrix)
+        roots = vectors * np.sqrt(np.maximum(values, 0.0))
+        projected = roots @ roots.T
+        for r in range(size):
+            for c in range(r + 1):
+                covariance[(r * (r + 1) // 2 + c) * LANES + i] = projected[r, c]

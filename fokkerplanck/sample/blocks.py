@@ -6,7 +6,7 @@ Every block has its own child of the seed, so that the numbers do not depend on 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, as_completed
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -19,42 +19,58 @@ from tqdm import tqdm
 
 from fokkerplanck.discretize.kernels import LANES, Kernel
 from fokkerplanck.errors import FokkerPlanckError
+from fokkerplanck.sample import euler_maruyama, minibatch
 
-__all__ = ["SMALLEST_BLOCK", "Block", "Outcome", "Seed", "make_blocks", "run_blocks", "saved_steps"]
+__all__ = ["Block", "Chain", "Outcome", "Seed", "make_blocks", "run_blocks", "saved_steps"]
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Seed = int | np.random.SeedSequence | np.random.Generator
 
+DRIVERS: dict[str, Callable[..., float]] = {
+    "Euler–Maruyama": euler_maruyama.advance,
+    "minibatches": minibatch.advance,
+}
+
 # Evaluations of the coefficients between two looks at whether to stop: some hundredths of a second.
 PATIENCE = 2**22
-# Paths of the smallest block of a vectorised driver: its instructions want some tens at once.
-SMALLEST_BLOCK = 32
 # Blocks that few paths are split into, so that as many threads have work.
 PARTS = 16
 
 
 @dataclass(frozen=True)
-class Block:
-    """Some of the paths, ready to run anywhere; picklable.
+class Chain:
+    """A Markov chain as compiled code; picklable.
 
     Attributes
     ----------
+    driver : str
+        Name of the compiled loop over the steps, a key of `DRIVERS`; numba would pickle the
+        function with its code, to be compiled again at the other end.
     kernel : Kernel
     settings : tuple
         Arguments of the driver between the kernel's numbers and the state.
-    start : (paths, d)
-    first : int
-        Number of the first path.
     rows : int
-        Rows of data that one evaluation of the coefficients reads.
+        Rows of data that one evaluation of the coefficients reads, 0 without data.
+    smallest_block : int
+        Paths that a block should have at least; the vector instructions of a driver that treats
+        all paths at once want some tens.
     """
 
+    driver: str
     kernel: Kernel
     settings: tuple[Any, ...]
+    rows: int
+    smallest_block: int
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some of the paths; `first` is the number of the first one, `start` has shape (paths, d)."""
+
+    chain: Chain
     start: Array
     first: int
-    rows: int
     steps: int
     save_every: int
     seed: np.random.SeedSequence
@@ -87,23 +103,15 @@ def saved_steps(steps: int, save_every: int | None) -> Integers:
 
 
 def make_blocks(
-    kernel: Kernel,
-    settings: tuple[Any, ...],
-    start: Array,
-    *,
-    steps: int,
-    save_every: int | None,
-    seed: Seed,
-    smallest: int,
-    rows: int,
+    chain: Chain, start: Array, *, steps: int, save_every: int | None, seed: Seed
 ) -> list[Block]:
-    """Blocks of `smallest` to `LANES` paths, the size a function of the number of paths alone."""
+    """Blocks of up to `LANES` paths, their size a function of the chain and the number of paths."""
     paths = start.shape[0]
-    size = min(max(-(-paths // PARTS), smallest), LANES)
+    size = min(max(-(-paths // PARTS), chain.smallest_block), LANES)
     firsts = range(0, paths, size)
     every = save_every or max(steps, 1)
     return [
-        Block(kernel, settings, start[first : first + size], first, rows, steps, every, child)
+        Block(chain, start[first : first + size], first, steps, every, child)
         for first, child in zip(firsts, _spawn(seed, len(firsts)), strict=True)
     ]
 
@@ -170,15 +178,16 @@ def advance_block(block: Block, stop: Event | None = None) -> Outcome:
     values[0] = block.start
     stopped, reason = np.zeros(LANES, np.int64), np.zeros(LANES, np.int64)
     rng, scale = np.random.default_rng(block.seed), -1.0
-    state = x.reshape(-1)
-    chunk = max(1, PATIENCE // (lanes * max(block.rows, 1)))
+    state, chain = x.reshape(-1), block.chain
+    chunk = max(1, PATIENCE // (lanes * max(chain.rows, 1)))
     for first in range(0, max(block.steps, 1), chunk):
         if stop is not None and stop.is_set():
             break
-        scale = block.kernel.run(
-            block.kernel.parameters,
-            block.kernel.data,
-            *block.settings,
+        scale = DRIVERS[chain.driver](
+            chain.kernel.coefficients,
+            chain.kernel.parameters,
+            chain.kernel.data,
+            *chain.settings,
             state,
             size,
             lanes,

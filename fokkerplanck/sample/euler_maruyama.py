@@ -1,10 +1,11 @@
-"""The Euler–Maruyama recursion ``x' = x + h A + sqrt(2 h) D^(1/2) z``, compiled with its model."""
+"""The Euler–Maruyama recursion ``x' = x + h A + sqrt(2 h) D^(1/2) z``."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from fokkerplanck.discretize.kernels import LANES
@@ -17,6 +18,7 @@ Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 
+@njit(cache=True, nogil=True, error_model="numpy")
 def advance(
     coefficients: Callable[..., None],
     parameters: Array,

@@ -45,6 +45,7 @@ def draw_rows(
             batch[k, c] = data[row, c]
 
 
+@njit(cache=True, nogil=True, error_model="numpy")
 def advance(
     coefficients: Callable[..., None],
     parameters: Array,

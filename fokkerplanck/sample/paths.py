@@ -15,8 +15,7 @@ from fokkerplanck.discretize.kernels import compile_kernel
 from fokkerplanck.errors import FokkerPlanckError, FokkerPlanckWarning, InvalidModel
 from fokkerplanck.model.diffusion import Diffusion
 from fokkerplanck.results.ensemble import Ensemble
-from fokkerplanck.sample import euler_maruyama
-from fokkerplanck.sample.blocks import SMALLEST_BLOCK, Seed, make_blocks, run_blocks, saved_steps
+from fokkerplanck.sample.blocks import Chain, Seed, make_blocks, run_blocks, saved_steps
 from fokkerplanck.sample.runs import (
     as_states,
     lower_triangle,
@@ -110,19 +109,10 @@ def simulate(
         [*diffusion.drift, *lower_triangle(diffusion.tensor), diffusion.floor],
         diffusion.variables,
         time=diffusion.time,
-        driver=euler_maruyama.advance,
     )
     settings = (diffusion.negative == "clip", actual, actual, 2 * actual, False)
-    blocks = make_blocks(
-        kernel,
-        settings,
-        states,
-        steps=steps,
-        save_every=every,
-        seed=seed,
-        smallest=SMALLEST_BLOCK,
-        rows=kernel.data.shape[0],
-    )
+    chain = Chain("Euler–Maruyama", kernel, settings, rows=kernel.data.shape[0], smallest_block=32)
+    blocks = make_blocks(chain, states, steps=steps, save_every=every, seed=seed)
     outcomes = run_blocks(blocks, executor, label="paths", fail_fast=True)
     require_semidefinite(outcomes, kernel, names, "D", actual)
     require_finite(outcomes, kernel, names, actual)

@@ -13,16 +13,15 @@ import sympy as sp
 from numpy.typing import NDArray
 
 from fokkerplanck.discretize.info import Info
-from fokkerplanck.discretize.kernels import Kernel, compile_kernel
+from fokkerplanck.discretize.kernels import compile_kernel
 from fokkerplanck.errors import FokkerPlanckWarning, InvalidModel
 from fokkerplanck.model.noise import PerSample
 from fokkerplanck.model.optimizers import SGD, SGLD, Momentum
 from fokkerplanck.model.samples import Dataset
 from fokkerplanck.model.symbols import gradient, match_names
 from fokkerplanck.results.ensemble import Ensemble
-from fokkerplanck.sample import euler_maruyama, minibatch
 from fokkerplanck.sample.blocks import (
-    SMALLEST_BLOCK,
+    Chain,
     Outcome,
     Seed,
     make_blocks,
@@ -41,8 +40,6 @@ from fokkerplanck.sample.runs import (
 __all__ = ["simulate_sgd"]
 
 Array = NDArray[np.float64]
-# Kernel, settings of its driver, paths of the smallest block, rows of data in one evaluation.
-Compiled = tuple[Kernel, tuple[Any, ...], int, int]
 
 
 def simulate_sgd(
@@ -117,23 +114,13 @@ def simulate_sgd(
     count, number = positive_integer(runs, "runs"), positive_integer(steps, "steps")
     every = None if save_every is None else positive_integer(save_every, "save_every")
     data = getattr(optimizer.noise, "data", None)
-    compiled = _with_minibatches if isinstance(data, Dataset) else _with_gaussian_noise
-    kernel, settings, smallest, rows = compiled(optimizer)
+    chain = (_with_minibatches if isinstance(data, Dataset) else _with_gaussian_noise)(optimizer)
     rate = float(optimizer.learning_rate)
     names = tuple(v.name for v in optimizer.state)
     states = as_states(start, count, names, default=len(names) - len(optimizer.variables))
-    blocks = make_blocks(
-        kernel,
-        settings,
-        states,
-        steps=number,
-        save_every=every,
-        seed=seed,
-        smallest=smallest,
-        rows=rows,
-    )
+    blocks = make_blocks(chain, states, steps=number, save_every=every, seed=seed)
     outcomes = run_blocks(blocks, executor, label="runs", fail_fast=False)
-    require_semidefinite(outcomes, kernel, names, "the covariance of one step", 0.0)
+    require_semidefinite(outcomes, chain.kernel, names, "the covariance of one step", 0.0)
     saved = saved_steps(number, every)
     diverged = _warn_of_divergence(outcomes, names, rate)
     return Ensemble(
@@ -153,7 +140,7 @@ def simulate_sgd(
     )
 
 
-def _with_gaussian_noise(optimizer: SGD | SGLD | Momentum) -> Compiled:
+def _with_gaussian_noise(optimizer: SGD | SGLD | Momentum) -> Chain:
     """One step as an Euler–Maruyama step of length 1: its mean change and its covariance."""
     change = sp.Matrix(optimizer.step_mean) - sp.Matrix(optimizer.state)
     clip = getattr(optimizer.noise, "negative", "refuse") == "clip"
@@ -162,14 +149,13 @@ def _with_gaussian_noise(optimizer: SGD | SGLD | Momentum) -> Compiled:
         # The diffusion knows its floor in units of the tensor, D = Cov / (2 eta).
         floor = 2 * optimizer.learning_rate * optimizer.diffusion().floor
     kernel = compile_kernel(
-        [*change, *lower_triangle(optimizer.step_covariance), floor],
-        optimizer.state,
-        driver=euler_maruyama.advance,
+        [*change, *lower_triangle(optimizer.step_covariance), floor], optimizer.state
     )
-    return kernel, (clip, 1.0, 1.0, 1.0, True), SMALLEST_BLOCK, kernel.data.shape[0]
+    settings = (clip, 1.0, 1.0, 1.0, True)
+    return Chain("Euler–Maruyama", kernel, settings, rows=kernel.data.shape[0], smallest_block=32)
 
 
-def _with_minibatches(optimizer: SGD | SGLD | Momentum) -> Compiled:
+def _with_minibatches(optimizer: SGD | SGLD | Momentum) -> Chain:
     """The step as averages over rows: compiled for the data, run on a batch of them."""
     noise = optimizer.noise
     assert isinstance(noise, PerSample)
@@ -180,13 +166,9 @@ def _with_minibatches(optimizer: SGD | SGLD | Momentum) -> Compiled:
             f"a batch of {size} samples cannot be drawn; give batch_size as a whole number"
         )
     injected = optimizer.injected_covariance
-    kernel = compile_kernel(
-        [*optimizer.step_mean, *lower_triangle(injected)],
-        optimizer.state,
-        driver=minibatch.advance,
-    )
-    rows = int(size)
-    return kernel, (rows, noise.replacement, not injected.is_zero_matrix), 1, rows
+    kernel = compile_kernel([*optimizer.step_mean, *lower_triangle(injected)], optimizer.state)
+    settings = (int(size), noise.replacement, not injected.is_zero_matrix)
+    return Chain("minibatches", kernel, settings, rows=int(size), smallest_block=1)
 
 
 def _require_same_fluctuations(optimizer: SGD | SGLD | Momentum, noise: PerSample) -> None:
