@@ -60,4 +60,4 @@ def probability_current(operator: FokkerPlanckOperator, density: Density) -> Vec
         length = np.broadcast_to((axis.spacing * axis.stretch).reshape(along), grid.shape)
         current[a] = both * length.ravel() / 2
     current /= grid.volumes.ravel()
-    return VectorField(current, grid, "probability current", density.info)
+    return VectorField(current.reshape(-1, *grid.shape), grid, "probability current", density.info)

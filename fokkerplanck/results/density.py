@@ -22,7 +22,7 @@ __all__ = ["Density", "gaussian_density"]
 Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Density:
     """Probability per unit volume in every cell.
 
@@ -55,9 +55,10 @@ class Density:
 
     def __post_init__(self) -> None:
         values = read_only(self.values, self.grid.shape)
-        if np.isnan(values).any():
+        bad = ~np.isfinite(values)
+        if bad.any():
             raise FokkerPlanckError(
-                f"a density has NaN in {int(np.isnan(values).sum())} of {values.size} cells"
+                f"a density is {values[bad][0]} in {int(bad.sum())} of {values.size} cells"
             )
         object.__setattr__(self, "values", values)
         if self.standard_error is not None:
@@ -66,6 +67,10 @@ class Density:
         if self.log_values is not None:
             logarithm = read_only(self.log_values, self.grid.shape)
             object.__setattr__(self, "log_values", logarithm)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Arrays come back writable from a pickle; the constructor closes them again.
+        return Density, (self.values, self.grid, self.info, self.standard_error, self.log_values)
 
     @property
     def masses(self) -> Array:
@@ -166,7 +171,8 @@ def gaussian_density(grid: Grid, mean: Any, covariance: Any) -> Density:
     Raises
     ------
     InvalidModel
-        When the shapes do not fit, or the covariance is not positive definite.
+        When the shapes do not fit, a number is not finite, or the covariance is not symmetric and
+        positive definite.
     """
     center = np.atleast_1d(np.asarray(mean, dtype=float))
     spread = np.atleast_2d(np.asarray(covariance, dtype=float))
@@ -175,6 +181,11 @@ def gaussian_density(grid: Grid, mean: Any, covariance: Any) -> Density:
         raise InvalidModel(
             f"mean {center.shape} and covariance {spread.shape} for a grid of {size} dimensions"
         )
+    if not (np.isfinite(center).all() and np.isfinite(spread).all()):
+        raise InvalidModel(f"mean {center} or covariance {spread.tolist()} is not finite")
+    # Covariances are computed numbers: mirrored entries agree up to rounding.
+    if np.abs(spread - spread.T).max() > 1e-12 * np.abs(spread).max():
+        raise InvalidModel(f"the covariance {spread.tolist()} is not symmetric")
     try:
         factor = np.linalg.cholesky(spread)
     except np.linalg.LinAlgError:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fokkerplanck.discretize.grid import Grid
 from fokkerplanck.discretize.info import Info
-from fokkerplanck.errors import GridMismatch
+from fokkerplanck.errors import FokkerPlanckError, GridMismatch
 
 if TYPE_CHECKING:
     import xarray
@@ -21,22 +21,23 @@ Array = NDArray[np.float64]
 
 
 def read_only(values: Any, shape: tuple[int, ...]) -> Array:
-    """A contiguous copy of that shape that cannot be written to.
+    """A contiguous copy, of that shape, that cannot be written to.
 
     Raises
     ------
     GridMismatch
-        When the sizes differ.
+        When the values have neither that shape nor are a flat vector of that size.
     """
     array = np.array(values, dtype=np.float64)
-    if array.size != int(np.prod(shape)):
-        raise GridMismatch(f"{array.size} values for a grid of shape {shape}")
+    # Flat vectors are in C order; any other shape, a transpose above all, is a mistake.
+    if array.shape not in (shape, (int(np.prod(shape)),)):
+        raise GridMismatch(f"values of shape {array.shape} for a grid of shape {shape}")
     array = np.ascontiguousarray(array.reshape(shape))
     array.flags.writeable = False
     return array
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Field:
     """Values at the cell centres.
 
@@ -56,7 +57,16 @@ class Field:
     info: Info = field(default_factory=Info)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "values", read_only(self.values, self.grid.shape))
+        values = read_only(self.values, self.grid.shape)
+        if np.isnan(values).any():
+            raise FokkerPlanckError(
+                f"the {self.name} is NaN in {int(np.isnan(values).sum())} of {values.size} cells"
+            )
+        object.__setattr__(self, "values", values)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Arrays come back writable from a pickle; the constructor closes them again.
+        return type(self), (self.values, self.grid, self.name, self.info)
 
     def plot(self, ax: Any = None, **options: Any) -> Any:
         """Line in one dimension, filled map in two; returns the Matplotlib artist.
@@ -81,7 +91,7 @@ class Field:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class VectorField:
     """Vectors at the cell centres, shape ``(d, *grid.shape)``."""
 
@@ -93,6 +103,9 @@ class VectorField:
     def __post_init__(self) -> None:
         shape = (self.grid.dimension, *self.grid.shape)
         object.__setattr__(self, "values", read_only(self.values, shape))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.values, self.grid, self.name, self.info)
 
     def plot(self, ax: Any = None, **options: Any) -> Any:
         """Streamlines in two dimensions, a line in one; returns the Matplotlib artist."""
