@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csc_matrix
 
 from fokkerplanck.discretize.columns import generator
-from fokkerplanck.discretize.flux import bernoulli, fitted_rates
+from fokkerplanck.discretize.flux import bernoulli, blended_rates, fitted_rates
 from fokkerplanck.discretize.grid import Grid
 from fokkerplanck.discretize.upwind import upwind
 from fokkerplanck.discretize.walls import (
@@ -44,6 +44,7 @@ def _emit(
     level: Array,
     slope: Array,
     wall_slope: Array,
+    share: Array,
     source_slope: Array,
     rows: NDArray[np.int32],
     columns: NDArray[np.int32],
@@ -119,7 +120,9 @@ def _emit(
                 if slope.size:
                     for a in range(size):
                         z -= 0.5 * sign * offset[a] * (slope[x, a] + slope[y, a])
-                up_rate, down_rate = fitted_rates(z)
+                    up_rate, down_rate = blended_rates(z, share[x])
+                else:
+                    up_rate, down_rate = fitted_rates(z)
                 rows[count], columns[count] = y, x
                 values[count] = conductance * up_rate
                 rows[count + 1], columns[count + 1] = x, y
@@ -141,6 +144,7 @@ def edge_matrix(
     *,
     level: Array,
     slope: Array | None = None,
+    share: Array | None = None,
     wall_slope: Array | None = None,
     source_slope: Array | None = None,
     residual: Array | None = None,
@@ -159,6 +163,8 @@ def edge_matrix(
         Potential of the cell masses, as far as it is known: ``z = level_y - level_x``.
     slope : (n, d), optional
         ``g`` in index units; adds ``-e . (g_x + g_y)/2`` to ``z``.
+    share : (n,), optional
+        With a `slope`: the share of central rates in what each cell gives; see `blended_rates`.
     wall_slope : (n, d), optional
         ``g`` in index units for the way to an absorbing wall; needed where there is one.
     source_slope : (n, d), optional
@@ -188,6 +194,7 @@ def edge_matrix(
         np.ascontiguousarray(level),
         given(slope),
         given(wall_slope),
+        np.zeros(grid.size) if share is None else share,
         given(source_slope),
         rows,
         columns,

@@ -15,14 +15,16 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-__all__ = ["decompose"]
+from fokkerplanck.errors import UnsupportedTensor
+
+__all__ = ["coupled_axes", "decompose"]
 
 Array = NDArray[np.float64]
 Offsets = NDArray[np.int16]
 
-# A pair counts as obtuse when its product is below this share of the trace: the rounding of the
-# products, and the flips that it would ask for, change the weights by no more.
-OBTUSE = 1e-14
+# Rounding of a sum of nine products relative to the sum of their sizes; a pair whose product is
+# below it counts as obtuse.
+ROUNDING = 1e-15
 # First share of the largest eigenvalue's bound (the trace) added when offsets grow too long, and
 # its growth; 4 steps a decade waste at most a factor 1.8 of isotropic noise.
 FIRST_SHIFT = 1e-10
@@ -32,12 +34,15 @@ FLIPS = 2000
 
 
 @njit(cache=True)
-def _product(d: Array, a: Offsets, b: Offsets) -> float:
-    total = 0.0
+def _product(d: Array, a: Offsets, b: Offsets) -> tuple[float, float]:
+    """``<a, D b>`` and a bound on its rounding error."""
+    total, size = 0.0, 0.0
     for i in range(d.shape[0]):
         for j in range(d.shape[0]):
-            total += a[i] * d[i, j] * b[j]
-    return total
+            term = a[i] * d[i, j] * b[j]
+            total += term
+            size += abs(term)
+    return total, ROUNDING * size
 
 
 @njit(cache=True)
@@ -62,15 +67,12 @@ def _flip_three(base: Offsets, i: int, j: int) -> None:
 def _obtuse(d: Array, base: Offsets, reach: int) -> bool:
     """Flip `base` in place until obtuse; False when an entry would exceed `reach`."""
     size = d.shape[0]
-    trace = 0.0
-    for a in range(size):
-        trace += d[a, a]
     for _ in range(FLIPS):
-        worst, at_i, at_j = OBTUSE * trace, -1, -1
+        worst, at_i, at_j = 0.0, -1, -1
         for i in range(size + 1):
             for j in range(i):
-                value = _product(d, base[i], base[j])
-                if value > worst:
+                value, rounding = _product(d, base[i], base[j])
+                if value > max(worst, rounding):
                     worst, at_i, at_j = value, i, j
         if at_i < 0:
             return True
@@ -95,7 +97,7 @@ def _read_off(d: Array, base: Offsets, offsets: Offsets, weights: Array) -> int:
     k = 0
     for i in range(size + 1):
         for j in range(i):
-            weights[k] = max(-_product(d, base[i], base[j]), 0.0)
+            weights[k] = max(-_product(d, base[i], base[j])[0], 0.0)
             if size == 2:
                 other = base[3 - i - j]
                 offsets[k, 0], offsets[k, 1] = -other[1], other[0]
@@ -117,6 +119,15 @@ def _read_off(d: Array, base: Offsets, offsets: Offsets, weights: Array) -> int:
     return longest
 
 
+@njit(cache=True)
+def _standard(base: Offsets) -> None:
+    """The superbase ``e_1 .. e_d, -sum e_i``."""
+    size = base.shape[1]
+    for i in range(size + 1):
+        for a in range(size):
+            base[i, a] = -1 if i == size else (1 if i == a else 0)
+
+
 @njit(cache=True, nogil=True)
 def _decompose_all(
     tensors: Array, reach: int, offsets: Offsets, weights: Array, shifts: Array
@@ -124,22 +135,43 @@ def _decompose_all(
     size = tensors.shape[1]
     base = np.empty((size + 1, size), np.int16)
     d = np.empty((size, size))
+    _standard(base)
     for n in range(tensors.shape[0]):
+        d[:] = tensors[n]
+        # The superbase of the cell before is obtuse for this one too, or a few flips away.
+        if _obtuse(d, base, reach) and _read_off(d, base, offsets[n], weights[n]) <= reach:
+            continue
         trace = 0.0
         for a in range(size):
             trace += tensors[n, a, a]
         shift = 0.0
         while True:
+            _standard(base)
             for a in range(size):
-                for b in range(size):
-                    d[a, b] = tensors[n, a, b]
-                    base[a, b] = 1 if a == b else 0
-                d[a, a] += shift * trace
-                base[size, a] = -1
+                d[a, a] = tensors[n, a, a] + shift * trace
             if _obtuse(d, base, reach) and _read_off(d, base, offsets[n], weights[n]) <= reach:
                 break
             shift = FIRST_SHIFT if shift == 0.0 else shift * SHIFT_GROWTH
         shifts[n] = shift * trace
+
+
+def coupled_axes(tensors: Array) -> list[list[int]]:
+    """Groups of axes that the off-diagonal entries couple, in order.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> coupled_axes(np.array([[[1.0, 0.0, 0.2], [0.0, 1.0, 0.0], [0.2, 0.0, 1.0]]]))
+    [[0, 2], [1]]
+    """
+    size = tensors.shape[1]
+    joined = [[i == j or bool(tensors[:, i, j].any()) for j in range(size)] for i in range(size)]
+    groups: list[list[int]] = []
+    for a in range(size):
+        touching = [g for g in groups if any(joined[a][b] for b in g)]
+        groups = [g for g in groups if g not in touching]
+        groups.append(sorted([a, *(b for g in touching for b in g)]))
+    return sorted(groups)
 
 
 def decompose(tensors: Array, reach: int) -> tuple[Offsets, Array, Array]:
@@ -147,7 +179,8 @@ def decompose(tensors: Array, reach: int) -> tuple[Offsets, Array, Array]:
 
     Parameters
     ----------
-    tensors : (n, d, d), symmetric positive semidefinite, d = 1, 2 or 3
+    tensors : (n, d, d), symmetric positive semidefinite
+        Axes may be coupled in groups of up to three; see `coupled_axes`.
     reach : int
         Largest entry of an offset.  A tensor whose decomposition reaches further (anisotropy
         beyond about ``reach^2``, rotated against the axes) first gets the smallest isotropic
@@ -160,6 +193,11 @@ def decompose(tensors: Array, reach: int) -> tuple[Offsets, Array, Array]:
     shifts : (n,)
         What was added to the diagonal; zero where nothing was.
 
+    Raises
+    ------
+    UnsupportedTensor
+        When more than three axes are coupled.
+
     Examples
     --------
     >>> import numpy as np
@@ -168,11 +206,31 @@ def decompose(tensors: Array, reach: int) -> tuple[Offsets, Array, Array]:
     [(0, 1, 0.5), (1, 0, 0.5), (1, 1, 0.5)]
     """
     count, size = tensors.shape[:2]
+    groups = coupled_axes(tensors)
+    largest = max(len(group) for group in groups)
+    if largest > 3:
+        raise UnsupportedTensor(
+            f"the tensor couples {largest} axes; tensors are decomposed in up to three coupled "
+            "axes: give a tensor with fewer off-diagonal entries, or sample with simulate(...)"
+        )
+    pairs = [len(group) * (len(group) + 1) // 2 for group in groups]
+    offsets = np.zeros((count, sum(pairs), size), np.int16)
+    weights = np.empty((count, sum(pairs)))
     shifts = np.zeros(count)
-    if size == 1:
-        return np.ones((count, 1, 1), np.int16), tensors[:, 0].copy(), shifts
-    pairs = size * (size + 1) // 2
-    offsets = np.empty((count, pairs, size), np.int16)
-    weights = np.empty((count, pairs))
-    _decompose_all(np.ascontiguousarray(tensors), reach, offsets, weights, shifts)
+    start = 0
+    for axes, number in zip(groups, pairs, strict=True):
+        stop = start + number
+        if len(axes) == 1:
+            offsets[:, start, axes[0]] = 1
+            weights[:, start] = tensors[:, axes[0], axes[0]]
+        else:
+            block = np.ascontiguousarray(tensors[:, axes][:, :, axes])
+            own = np.empty((count, number, len(axes)), np.int16)
+            own_weights, own_shifts = np.empty((count, number)), np.zeros(count)
+            _decompose_all(block, reach, own, own_weights, own_shifts)
+            for k, a in enumerate(axes):
+                offsets[:, start:stop, a] = own[:, :, k]
+            weights[:, start:stop] = own_weights
+            shifts = np.maximum(shifts, own_shifts)
+        start = stop
     return offsets, weights, shifts

@@ -110,7 +110,7 @@ def leaves(
     for k in range(offsets.shape[0]):
         if weights[k] <= 0.0:
             continue
-        oblique = oblique or np.count_nonzero(offsets[k]) > 1
+        oblique = oblique or bool(np.count_nonzero(offsets[k]) > 1)
         up, _ = neighbour(index, offsets[k], 1, shape, walls, barriers)
         down, _ = neighbour(index, offsets[k], -1, shape, walls, barriers)
         both = both or (up == REFLECTED and down == REFLECTED)

@@ -194,8 +194,10 @@ class Diffusion:
 
     @property
     def jumps(self) -> bool:
-        """Whether the tensor contains a function that jumps or bends."""
-        return has_jumps(self.tensor, self.variables)
+        """Whether the tensor contains a function that jumps; a bend has a derivative almost
+        everywhere and counts as smooth.
+        """
+        return has_jumps(self.tensor, self.variables, bends=False)
 
     def subs(self, substitution: Mapping[Any, Any]) -> Diffusion:
         """The diffusion with parameters replaced, by symbol or by name.

@@ -16,6 +16,7 @@ from sympy.core.function import AppliedUndef
 from fokkerplanck.errors import InvalidModel
 
 __all__ = [
+    "BENDING",
     "JUMPING",
     "as_column",
     "as_square",
@@ -29,8 +30,10 @@ __all__ = [
     "replacements",
 ]
 
-# Functions whose value or slope jumps: SymPy differentiates them as if the jump were not there.
-JUMPING = (sp.Piecewise, sp.Heaviside, sp.sign, sp.floor, sp.ceiling, sp.Max, sp.Min, sp.Abs)
+# Functions whose value jumps, and those whose slope does: SymPy differentiates the former as if the
+# jump were not there.
+JUMPING = (sp.Piecewise, sp.Heaviside, sp.sign, sp.floor, sp.ceiling)
+BENDING = (sp.Max, sp.Min, sp.Abs)
 
 
 def match_names(expression: Any, symbols: Sequence[sp.Symbol]) -> sp.Expr:
@@ -123,10 +126,15 @@ def divergence(tensor: sp.MatrixBase, variables: Sequence[sp.Symbol]) -> sp.Immu
     )
 
 
-def has_jumps(expression: sp.Basic, variables: Sequence[sp.Symbol]) -> bool:
-    """Whether a function that jumps, or bends, is applied to one of `variables`."""
+def has_jumps(expression: sp.Basic, variables: Sequence[sp.Symbol], *, bends: bool = True) -> bool:
+    """Whether a function that jumps, or bends, is applied to one of `variables`.
+
+    Without `bends`, whether one jumps; a quotient such as ``Abs(x)/x`` hides its jump: write
+    ``sign(x)``.
+    """
     names = set(variables)
-    return any(names & node.free_symbols for node in expression.atoms(*JUMPING))
+    functions = (*JUMPING, *BENDING) if bends else JUMPING
+    return any(names & node.free_symbols for node in expression.atoms(*functions))
 
 
 def as_variables(variables: Any) -> tuple[sp.Symbol, ...]:

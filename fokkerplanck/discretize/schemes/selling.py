@@ -10,29 +10,48 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fokkerplanck.discretize.coefficients import Coefficients
+from fokkerplanck.discretize.columns import generator
 from fokkerplanck.discretize.definite import extreme_eigenvalues
 from fokkerplanck.discretize.edges import edge_matrix
+from fokkerplanck.discretize.face_force import split_force
 from fokkerplanck.discretize.grid import Grid
+from fokkerplanck.discretize.index_units import tensor_in_cells, vector_in_cells
 from fokkerplanck.discretize.info import Info
+from fokkerplanck.discretize.interval import interval_rates
 from fokkerplanck.discretize.operator import FokkerPlanckOperator
-from fokkerplanck.discretize.potential import potential_at_centers, solve_small
+from fokkerplanck.discretize.potential import potential_at_centers
 from fokkerplanck.discretize.selling import decompose
-from fokkerplanck.errors import UnresolvedWarning, UnsupportedTensor
+from fokkerplanck.discretize.stencils import cell_slope
+from fokkerplanck.discretize.surfaces import closed_faces, warn_of_jumps_inside_cells
+from fokkerplanck.errors import InvalidModel, UnresolvedWarning
 from fokkerplanck.model.diffusion import Diffusion
 
 __all__ = ["Selling"]
 
 Array = NDArray[np.float64]
 
+# Levels between `warnings.warn` here and the caller of `assemble`.
+STACK = 4
+
 
 @dataclass(frozen=True)
 class Selling:
-    """Markov generator with exponentially fitted rates along ``D = sum_k w_k e_k e_k^T``.
+    r"""Markov generator with exponentially fitted rates along ``D = sum_k w_k e_k e_k^T``.
 
-    Where detailed balance holds (tested numerically) the rates are ``c B(Phi_y - Phi_x)`` and the
-    discrete Gibbs density ``e^-Phi`` is stationary to rounding in every cell, for any full,
-    varying tensor.  Otherwise they are ``c B(-e . (g_x + g_y)/2)`` with ``g = D^-1 (A - div D)``.
-    Second order; nonnegative by construction.
+    Every offset ``e_k`` is an integer vector and every weight ``w_k`` nonnegative, so that the
+    rates are nonnegative by construction for full tensors.  What the rates see of the drift:
+
+    - *potential differences* where detailed balance holds (tested numerically): ``c B(Phi_y -
+      Phi_x)``, with ``B(z) = z/(e^z - 1)``.  The discrete Gibbs density ``e^-Phi`` is then
+      stationary to rounding in every cell, for any full, varying tensor.
+    - *face force* otherwise: ``c B(-e . (g_x + g_y)/2)``, ``g = D^-1 F``, ``F = A - div D``, as far
+      as exponential fitting can carry it; see `fokkerplanck.discretize.face_force`.
+    - *source cell* for an Itô tensor that jumps, in more than one dimension: ``w_k B(-e . D^-1 A)``
+      with everything taken where the jump starts, so that no derivative of ``D`` occurs.
+
+    In one dimension the flux of `fokkerplanck.discretize.interval` is exact at jumps on a face in
+    every convention, and at a current round a ring.  Second order, walls included (first at a jump
+    inside a cell, for an isothermal full tensor that jumps, and where the drift is upwinded).
 
     Parameters
     ----------
@@ -40,132 +59,126 @@ class Selling:
         Longest offset, in cells.  Tensors more anisotropic than about ``reach^2`` and rotated
         against the axes get the isotropic noise that brings them within, and a warning says how
         much.
-    anisotropy : float
-        Without detailed balance, cells whose tensor has a larger ratio of eigenvalues carry the
-        part of the drift across the strong noise upwind (first order): ``D^-1 A`` amplifies it and
-        exponential fitting turns the excess into diffusion.
 
     Notes
     -----
-    ``B(z) = z/(e^z - 1)``.  One to three dimensions, diagonal tensors in four.  Sources: D. L.
-    Scharfetter and H. K. Gummel (1969); J. Fehrenbach and J.-M. Mirebeau (2014).
+    Up to four dimensions, in which the tensor may couple up to three axes each.  Sources: D. L.
+    Scharfetter and H. K. Gummel, IEEE Trans. Electron Devices 16, 64 (1969); J. Fehrenbach and
+    J.-M. Mirebeau, J. Math. Imaging Vis. 49, 123 (2014); H. J. Kushner and P. Dupuis, Numerical
+    Methods for Stochastic Control Problems in Continuous Time (2001), ch. 5.
+
+    Examples
+    --------
+    >>> import sympy as sp
+    >>> import fokkerplanck as fpk
+    >>> x, y = sp.symbols("x y", real=True)
+    >>> model = fpk.Diffusion((x, y), [-x, -y], [[1, 0.5], [0.5, 1]])
+    >>> operator = fpk.assemble(model, fpk.Grid(x=(-4, 4, 16), y=(-4, 4, 16)), fpk.Selling())
+    >>> operator.monotone, operator.info["drift"]
+    (True, 'potential differences')
     """
 
     reach: int = 16
-    # Measured on rotated Ornstein-Uhlenbeck problems: at a ratio of 10 exponential fitting has an
-    # L1 error of 3e-3 on 128 x 128 cells, at 100 one of 0.1.
-    anisotropy: float = 30.0
+
+    def __post_init__(self) -> None:
+        if self.reach < 1:
+            raise InvalidModel(f"reach is the longest offset, at least 1 cell, not {self.reach!r}")
 
     def assemble(
         self, diffusion: Diffusion, grid: Grid, time: float | None
     ) -> FokkerPlanckOperator:
-        """The operator on the grid."""
+        """The operator on the grid.
+
+        Raises
+        ------
+        UnsupportedTensor
+            When the tensor couples more than three axes.
+        """
         coefficients = Coefficients.compile(diffusion, time)
-        scale = _index_scale(grid)
-        tensor = _in_index_units(coefficients.tensor(grid.mesh), scale)
-        offsets, weights, shifts = self._decompose(tensor, grid)
-        density_potential = potential_at_centers(coefficients, grid)
+        if diffusion.jumps:
+            warn_of_jumps_inside_cells(coefficients, grid, STACK)
+        if grid.dimension == 1:
+            return _interval(coefficients, grid)
+        return self._edges(coefficients, grid)
+
+    def _edges(self, coefficients: Coefficients, grid: Grid) -> FokkerPlanckOperator:
+        tensor = coefficients.tensor(grid.mesh)
+        scaled = tensor_in_cells(tensor, grid)
+        offsets, weights, added = self._decompose(scaled, grid)
+        barriers = closed_faces(coefficients, grid, tensor)
         # Masses carry the volume: their potential is Phi - log volume.
         level = -np.log(np.broadcast_to(grid.volumes, grid.shape)).ravel()
-        fields: dict[str, Any] = {"level": level}
-        absorbing = any("absorbing" in axis.boundary for axis in grid.axes)
-        upwinded = 0
-        if density_potential is None or absorbing:
-            force = _flat(
-                coefficients.force(grid.mesh, [a.spacing * a.stretch.min() for a in grid.axes])
-                / scale,
-                grid,
-            )
-            slope, residual, upwinded = self._slope(force, tensor)
-            if absorbing:
-                fields["wall_slope"] = slope
-            if density_potential is None:
-                fields |= {"slope": slope, "residual": residual if upwinded else None}
-        if density_potential is not None:
-            fields["level"] = level + density_potential.ravel()
-        axis_weights = np.ascontiguousarray(np.einsum("nii->ni", tensor))
+        fields: dict[str, Any] = {"level": level, "barriers": barriers}
+        entries: dict[str, Any] = {"drift": "potential differences"}
+        potential = None
+        source = diffusion_jumps_in_ito_form(coefficients.diffusion)
+        if not source:
+            potential = potential_at_centers(coefficients, grid)
+        if potential is not None:
+            fields["level"] = level + potential.ravel()
+            fields["wall_slope"] = _downhill(potential, grid)
+        else:
+            force = coefficients.force(grid.mesh, _steps(grid))
+            split = split_force(grid, scaled, vector_in_cells(force, grid), offsets, weights)
+            fields |= {"slope": split.slope, "share": split.share, "wall_slope": split.slope}
+            fields["residual"] = split.residual
+            entries = {"drift": "face force", "upwinded_cells": split.upwinded}
+        if source:
+            drift = vector_in_cells(coefficients.drift(grid.mesh, _steps(grid)), grid)
+            split = split_force(grid, scaled, drift, offsets, weights)
+            fields |= {"source_slope": split.slope, "residual": split.residual}
+            entries = {"drift": "source cell", "upwinded_cells": split.upwinded}
+        axis_weights = np.ascontiguousarray(np.einsum("nii->ni", scaled))
         matrix, killing = edge_matrix(grid, offsets, weights, axis_weights, **fields)
-        info = Info(
-            scheme="Selling",
-            drift="potential differences" if density_potential is not None else "face force",
-            largest_offset=int(np.abs(np.where(weights[..., None] > 0, offsets, 0)).max()),
-            added_noise=float(np.max(shifts / np.trace(tensor, axis1=1, axis2=2), initial=0.0))
-            if shifts.any()
-            else 0.0,
-            upwinded_cells=upwinded,
-        )
-        potential = None if density_potential is None else density_potential.ravel()
-        return FokkerPlanckOperator(matrix, grid, killing, potential, True, info)
+        longest = int(np.abs(offsets[weights > 0.0]).max(initial=0))
+        info = Info(scheme="Selling", **entries, largest_offset=longest, added_noise=added)
+        flat = None if potential is None else potential.ravel()
+        return FokkerPlanckOperator(matrix, grid, killing, flat, True, info)
 
-    def _decompose(self, tensor: Array, grid: Grid) -> tuple[NDArray[np.int16], Array, Array]:
-        size = grid.dimension
-        off_diagonal = tensor.copy()
-        off_diagonal[:, np.arange(size), np.arange(size)] = 0.0
-        if not off_diagonal.any():
-            offsets = np.eye(size, dtype=np.int16)[np.newaxis]
-            # The same offsets everywhere; the kernel wants one entry a cell or one in all.
-            weights = np.ascontiguousarray(np.einsum("nii->ni", tensor))
-            return (
-                np.ascontiguousarray(np.broadcast_to(offsets, (len(tensor), size, size))),
-                (weights),
-                np.zeros(len(tensor)),
-            )
-        if size > 3:
-            raise UnsupportedTensor(
-                "full tensors are decomposed in up to three dimensions; in four give a diagonal "
-                "tensor, or sample with simulate(...)"
-            )
+    def _decompose(self, scaled: Array, grid: Grid) -> tuple[NDArray[np.int16], Array, float]:
+        """Offsets, weights, and the largest share of the trace that had to be added as noise."""
+        if (scaled == scaled[:1]).all():
+            scaled = scaled[:1]
+        # Longer offsets would wrap round a periodic axis, and leave a narrow grid both ways.
         reach = max(1, min(self.reach, (min(grid.shape) - 1) // 2))
-        offsets, weights, shifts = decompose(tensor, reach)
-        added = shifts / np.maximum(np.trace(tensor, axis1=1, axis2=2), 1e-300)
-        if added.max() > 0.0:
-            warnings.warn(
-                f"the tensor is too anisotropic for offsets of {reach} cells in "
-                f"{int((shifts > 0).sum())} of {grid.size} cells: isotropic noise of up to "
-                f"{added.max():.2g} of its trace was added, which speeds up motion along the weak "
-                "direction; refine the grid, raise reach, or align the axes",
-                UnresolvedWarning,
-                stacklevel=5,
-            )
-        return offsets, weights, shifts
-
-    def _slope(self, force: Array, tensor: Array) -> tuple[Array, Array, int]:
-        """``g = D^-1 F`` where the tensor is well conditioned; else what of F it can carry.
-
-        Elsewhere ``g = (D + delta I)^-1 F`` with ``delta = |F|/4``, which bounds the difference
-        along an axis edge by 4, and the rest ``F - D g`` is left for upwinding.
-        """
-        low, high = extreme_eigenvalues(np.moveaxis(tensor, 0, -1))
-        # Degenerate tensors, zero included, count as infinitely anisotropic.
-        stiff = (high > self.anisotropy * low) | (low <= 0)
-        if force.shape[1] == 1:
-            stiff = low <= 0
-        shifted = tensor.copy()
-        delta = np.where(stiff, 0.25 * np.linalg.norm(force, axis=1), 0.0)
-        idle = stiff & (delta == 0)
-        for a in range(force.shape[1]):
-            shifted[:, a, a] += delta + idle
-        slope = solve_small(np.moveaxis(shifted, 0, -1), force.T).T
-        slope[idle] = 0.0
-        residual = force - np.einsum("nab,nb->na", tensor, slope)
-        residual[~stiff] = 0.0
-        return slope, residual, int(np.count_nonzero(residual.any(axis=1)))
+        offsets, weights, shifts = decompose(scaled, reach)
+        if not shifts.any():
+            return offsets, weights, 0.0
+        share = float(np.max(shifts / np.maximum(np.trace(scaled, axis1=1, axis2=2), shifts)))
+        low, _ = extreme_eigenvalues(np.moveaxis(scaled, 0, -1))
+        with np.errstate(divide="ignore"):
+            factor = float(np.max(1.0 + shifts / np.maximum(low, 0.0)))
+        cells = np.count_nonzero(np.broadcast_to(shifts, (grid.size,)))
+        warnings.warn(
+            f"the tensor is too anisotropic for offsets of {reach} cells in {cells} of {grid.size} "
+            f"cells: isotropic noise of up to {share:.2g} of its trace (in cells) was added, which "
+            f"multiplies the noise along the weak direction by up to {factor:.3g}; refine the "
+            "grid, raise reach, align the axes, or use Corner() or LogDensity()",
+            UnresolvedWarning,
+            stacklevel=STACK + 1,
+        )
+        return offsets, weights, share
 
 
-def _index_scale(grid: Grid) -> Array:
-    """``h_a X'_a`` at every cell, shape (d, *shape): what an index step measures."""
-    steps = [axis.spacing * axis.stretch for axis in grid.axes]
-    mesh = np.meshgrid(*steps, indexing="ij", sparse=True)
-    return np.stack([np.broadcast_to(m, grid.shape) for m in mesh])
+def diffusion_jumps_in_ito_form(diffusion: Diffusion) -> bool:
+    """Whether the Itô tensor jumps: then no force ``A - div D`` exists at the jump."""
+    return diffusion.jumps and diffusion.convention == "ito"
 
 
-def _in_index_units(tensor: Array, scale: Array) -> Array:
-    size = tensor.shape[0]
-    full = np.broadcast_to(tensor, (size, size, *scale.shape[1:]))
-    scaled = full / (scale[:, np.newaxis] * scale[np.newaxis, :])
-    return np.ascontiguousarray(np.moveaxis(scaled.reshape(size, size, -1), -1, 0))
+def _interval(coefficients: Coefficients, grid: Grid) -> FokkerPlanckOperator:
+    rates = interval_rates(coefficients, grid)
+    matrix = generator(rates.targets, rates.sources, rates.rates, rates.killing)
+    drift = "integrals between centres" if rates.potential is None else "potential differences"
+    info = Info(scheme="Selling", drift=drift, largest_offset=1, closed_faces=rates.closed)
+    return FokkerPlanckOperator(matrix, grid, rates.killing, rates.potential, True, info)
 
 
-def _flat(vector: Array, grid: Grid) -> Array:
-    full = np.broadcast_to(vector, (grid.dimension, *grid.shape))
-    return np.ascontiguousarray(full.reshape(grid.dimension, -1).T)
+def _steps(grid: Grid) -> list[float]:
+    """Steps of the central differences of a tensor that has no symbolic derivative."""
+    return [float(axis.spacing * axis.stretch.min()) for axis in grid.axes]
+
+
+def _downhill(potential: Array, grid: Grid) -> Array:
+    """``-grad Phi`` in index units, shape (n, d)."""
+    slopes = [cell_slope(potential, a, axis.periodic, 2) for a, axis in enumerate(grid.axes)]
+    return -np.stack([s.ravel() for s in slopes], axis=1)
