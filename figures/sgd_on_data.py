@@ -3,7 +3,10 @@
 Two weights, ridge included, on two standardised columns of the breast-cancer data that come with
 scikit-learn (569 samples).  The diffusion tensor is the exact covariance over the data, the
 iterates are real minibatches: nothing is fitted.  The bottom row shows where the diffusion
-approximation fails as the learning rate grows.
+approximation fails as the learning rate grows: mean and variance of the first weight hold up to
+eta H of about 0.1 at order 1 and 0.4 at order 2; the shape of the density, whose third cumulant the
+diffusion does not know, is off by a chi-square divergence that falls only as eta/B.  Error bars add
+the sampling error of SGD and the discretisation error of the solver.
 """
 
 from __future__ import annotations
@@ -20,12 +23,14 @@ from sklearn.datasets import load_breast_cancer
 import fokkerplanck as fpk
 from fokkerplanck.discretize.coefficients import compile_expressions
 
+KEEP = True
+
 # 2000 independent runs of 100 iterates, each one relaxation time after the last: 200 000 in all.
 PARAMETERS: dict[str, Any] = {
     "columns": [0, 1],
     "ridge": 0.05,
-    "learning_rates": [0.25, 0.5, 1.0, 2.0, 4.0, 8.0],
-    "shown": [0.5, 2.0, 8.0],
+    "learning_rates": [0.0625, 0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0],
+    "shown": [0.125, 1.0, 8.0],
     "batch_sizes": [1, 8],
     "cells": 96,
     "runs": 2000,
@@ -205,6 +210,7 @@ def draw(arrays: dict[str, np.ndarray]) -> Figure:
         for j, eta in enumerate(p["shown"]):
             _draw_density(panels[i, j], arrays, f"{i}{j}", p["learning_rates"].index(eta), i)
             panels[i, j].set_title(rf"$\eta = {eta:g}$, $B = {batch}$")
+    top.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
     for axis in panels[:, 0]:
         axis.set_ylabel("weight of mean texture")
     for axis in panels[-1]:
@@ -229,13 +235,11 @@ def _draw_density(axis: Any, arrays: dict[str, np.ndarray], where: str, j: int, 
         linestyles="--",
     )
     mean, spread = arrays["sampled"][i, j, 0][:2], arrays["sampled"][i, j, 0][[2, 4]]
-    reach = 4 * np.sqrt(spread)
+    reach = 3.3 * np.sqrt(spread)
     axis.set(xlim=(mean[0] - reach[0], mean[0] + reach[0]))
     axis.set(ylim=(mean[1] - reach[1], mean[1] + reach[1]))
     axis.plot([], [], color="#0072B2", label="Fokker–Planck")
     axis.plot([], [], color="#D55E00", linestyle="--", label="SGD")
-    if where == "00":
-        axis.legend(loc="upper right")
 
 
 def _smoothed(histogram: np.ndarray) -> np.ndarray:
@@ -262,17 +266,20 @@ def _draw_agreement(axes: Any, arrays: dict[str, np.ndarray]) -> None:
                 "label": f"$B = {batch}$, order {order}",
                 "capsize": 2,
             }
+            # Sampling error of SGD and, second order in the cell size, that of the solver.
+            grid_error = np.abs(arrays["solved"][i, :, 0] - arrays["coarse"][i]) / 3
+            total = np.hypot(error, grid_error)
             width = np.sqrt(sampled[:, 2])
             axes[0].errorbar(
-                eta, (solved[:, 0] - sampled[:, 0]) / width, error[:, 0] / width, **look
+                eta, (solved[:, 0] - sampled[:, 0]) / width, total[:, 0] / width, **look
             )
             ratio = solved[:, 2] / sampled[:, 2]
-            axes[1].errorbar(eta, ratio, ratio * error[:, 2] / sampled[:, 2], **look)
+            axes[1].errorbar(eta, ratio, ratio * total[:, 2] / sampled[:, 2], **look)
             chi, chi_error = arrays["chi"][i, :, order - 1].T
             axes[2].errorbar(eta, np.maximum(chi, 1e-6), chi_error, **look)
     axes[0].set_ylabel("mean: (FP − SGD) / s.d.")
     axes[1].set_ylabel("variance: FP / SGD")
-    axes[2].set_ylabel(r"$\chi^2$ divergence")
+    axes[2].set_ylabel(r"$\chi^2$ divergence of densities")
     axes[2].set_yscale("log")
     for axis, reference in zip(axes[:2], (0.0, 1.0), strict=True):
         axis.axhline(reference, color="0.6", linewidth=0.8, zorder=0)
