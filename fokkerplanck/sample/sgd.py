@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from fokkerplanck.discretize.info import Info
 from fokkerplanck.discretize.kernels import compile_kernel
-from fokkerplanck.errors import FokkerPlanckWarning, InvalidModel
+from fokkerplanck.errors import FokkerPlanckWarning, InvalidModel, UnboundSymbol
 from fokkerplanck.model.noise import PerSample
 from fokkerplanck.model.optimizers import SGD, SGLD, Momentum
 from fokkerplanck.model.samples import Dataset
@@ -83,8 +83,7 @@ def simulate_sgd(
     NotPositiveSemidefinite
         When a run meets a covariance with a negative eigenvalue, rounding apart.
     InvalidModel
-        When a batch of data has no whole number of samples, or `loss` and the sample loss of
-        `PerSample` differ by a term that depends on the data.
+        When `loss` and the sample loss of `PerSample` differ by a term that depends on the data.
     FokkerPlanckError
         When a number of steps or runs, or the start, makes no sense.
 
@@ -161,10 +160,8 @@ def _with_minibatches(optimizer: SGD | SGLD | Momentum) -> Chain:
     assert isinstance(noise, PerSample)
     _require_same_fluctuations(optimizer, noise)
     size = optimizer.batch_size
-    if not (size.is_number and size == int(size)):
-        raise InvalidModel(
-            f"a batch of {size} samples cannot be drawn; give batch_size as a whole number"
-        )
+    if not size.is_number:
+        raise UnboundSymbol(f"a batch of {size} samples cannot be drawn; give a number first")
     injected = optimizer.injected_covariance
     kernel = compile_kernel([*optimizer.step_mean, *lower_triangle(injected)], optimizer.state)
     settings = (int(size), noise.replacement, not injected.is_zero_matrix)

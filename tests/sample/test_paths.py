@@ -18,8 +18,8 @@ from fokkerplanck.errors import (
 from fokkerplanck.model.diffusion import Diffusion
 from fokkerplanck.model.noise import Isotropic
 from fokkerplanck.model.optimizers import Momentum
-from fokkerplanck.results.ensemble import Ensemble
 from fokkerplanck.sample.paths import simulate
+from tests.sample._moments import assert_moments
 
 Array = NDArray[np.float64]
 x, y, z, t = sp.symbols("x y z t", real=True)
@@ -35,13 +35,6 @@ def linear_moments(
         mean = advance @ mean
         covariance = advance @ covariance @ advance.T + 2 * step * tensor
     return mean, covariance
-
-
-def assert_moments(ensemble: Ensemble, mean: Array, covariance: Array, sigmas: float = 4) -> None:
-    deviation = np.abs(ensemble.mean() - mean)
-    np.testing.assert_array_less(deviation, sigmas * ensemble.mean_standard_error() + 1e-12)
-    deviation = np.abs(ensemble.covariance() - covariance)
-    np.testing.assert_array_less(deviation, sigmas * ensemble.covariance_standard_error() + 1e-12)
 
 
 ROTATING = np.array([[-1.0, 2.0], [-2.5, -0.5]])
