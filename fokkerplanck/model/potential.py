@@ -182,7 +182,7 @@ def _is_continuous(potential: sp.Expr, variables: Sequence[sp.Symbol]) -> bool:
         raise InvalidModel(
             "the coefficients jump and their potential has no closed form; assemble the operator"
         )
-    points = list(_random_points(potential, variables, 2 * POINTS))
+    points = list(_random_points(potential, variables, POINTS))
     for start, stop in zip(points[::2], points[1::2], strict=True):
         line = [
             start | {v: start[v] + sp.Rational(k, 16) * (stop[v] - start[v]) for v in variables}

@@ -7,11 +7,13 @@ by name and differentiate on real stand-ins.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import sympy as sp
 from sympy.core.function import AppliedUndef
+from sympy.utilities.exceptions import SymPyDeprecationWarning
 
 from fokkerplanck.errors import InvalidModel
 
@@ -157,7 +159,10 @@ def as_variables(variables: Any) -> tuple[sp.Symbol, ...]:
 def _entries(value: Any) -> sp.ImmutableMatrix:
     try:
         nested = value if isinstance(value, sp.MatrixBase) else sp.sympify(value)
-        matrix = sp.ImmutableMatrix(nested)
+        with warnings.catch_warnings():
+            # Entries that are no expressions are refused below, in words of this package.
+            warnings.simplefilter("ignore", SymPyDeprecationWarning)
+            matrix = sp.ImmutableMatrix(nested)
     except (TypeError, ValueError, sp.SympifyError, AttributeError) as error:
         raise InvalidModel(f"not a vector or matrix of expressions: {value!r}") from error
     for entry in matrix:
