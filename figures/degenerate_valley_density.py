@@ -24,7 +24,7 @@ KEEP = True
 PARAMETERS: dict[str, Any] = {
     "noises": [1e-3, 1e-1],
     "kappas": [1, 3, 10, 30, 100],
-    "cells": [128, 96],
+    "cells": [256, 64],
     "learning_rate": 0.02,
     "runs": 256,
     "relaxations": 3.0,
@@ -117,6 +117,18 @@ def compute(**p: Any) -> dict[str, np.ndarray]:
             arrays["error"][i, j] = log_error(density, formula(model, density.grid), p["points"])
             arrays["theory"][i, j] = first_correction(model, p["points"])
     return arrays
+
+
+def spot_check(rng: np.random.Generator) -> tuple[str, tuple[int, ...], np.ndarray]:
+    """One random entry of the kept arrays, computed anew: its name, place and value."""
+    i = int(rng.integers(len(PARAMETERS["noises"])))
+    j = int(rng.integers(len(PARAMETERS["kappas"])))
+    noise = PARAMETERS["noises"][i]
+    model = valley(PARAMETERS["kappas"][j], noise)
+    if rng.random() < 0.5:
+        return f"solver_{i}{j}", (), solved(model, noise, PARAMETERS["cells"]).values
+    seed = PARAMETERS["seed"] + 10 * i + j
+    return f"sgd_{i}{j}", (), sampled(model, noise, PARAMETERS, seed).values
 
 
 def draw(arrays: dict[str, np.ndarray]) -> Figure:

@@ -11,6 +11,7 @@ the sampling error of SGD and the discretisation error of the solver.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -119,85 +120,86 @@ def moments(points: np.ndarray) -> np.ndarray:
     return np.array([*points.mean(axis=0), spread[0, 0], spread[0, 1], spread[1, 1]])
 
 
-def compute(
-    columns: list[int],
-    ridge: float,
-    learning_rates: list[float],
-    shown: list[float],
-    batch_sizes: list[int],
-    cells: int,
-    runs: int,
-    saved: int,
-    seed: int,
-) -> dict[str, np.ndarray]:
-    """Densities, moments and goodness of fit for every learning rate and batch size."""
-    base = model(columns, ridge)
+def five(mean: np.ndarray, spread: np.ndarray) -> np.ndarray:
+    """Mean and covariance as five numbers."""
+    return np.array([*mean, spread[0, 0], spread[0, 1], spread[1, 1]])
+
+
+def sampled_points(sgd: fpk.SGD, theta: np.ndarray, slowest: float, p: Any, seed: int) -> Any:
+    """Ensemble of SGD from the minimum, one save a relaxation time, the first ten left out."""
+    pause = int(np.ceil(1 / (float(sgd.learning_rate) * slowest)))
+    ensemble = fpk.simulate_sgd(
+        sgd,
+        tuple(theta),
+        steps=pause * (p["saved"] + 10),
+        runs=p["runs"],
+        seed=seed,
+        save_every=pause,
+    )
+    return ensemble, np.asarray(ensemble.values)[-p["saved"] :].transpose(1, 0, 2)
+
+
+def case(i: int, j: int, p: dict[str, Any]) -> dict[str, np.ndarray]:
+    """Everything for batch size number i and learning rate number j."""
+    batch, eta = p["batch_sizes"][i], p["learning_rates"][j]
+    base = model(p["columns"], p["ridge"])
     theta, hessian, noise = minimum(base)
-    slowest = float(np.linalg.eigvalsh(hessian)[0])
-    arrays: dict[str, np.ndarray] = {"theta": theta, "hessian": hessian}
-    shape = (len(batch_sizes), len(learning_rates))
-    for key, tail in (("chi", (2, 2)), ("solved", (2, 5)), ("sampled", (2, 5)), ("coarse", (5,))):
-        arrays[key] = np.zeros((*shape, *tail))
-    arrays["linear"] = np.zeros((*shape, 5))
-    for i, batch in enumerate(batch_sizes):
-        for j, eta in enumerate(learning_rates):
-            sgd = base.subs({"eta": eta, "B": batch})
-            spread = linear_covariance(hessian, noise / batch, eta)
-            arrays["linear"][i, j] = [*theta, spread[0, 0], spread[0, 1], spread[1, 1]]
-            reach = 6 * np.sqrt(np.diag(spread))
-            limits = [(t - r, t + r) for t, r in zip(theta, reach, strict=True)]
-            pause = int(np.ceil(1 / (eta * slowest)))
-            ensemble = fpk.simulate_sgd(
-                sgd,
-                tuple(theta),
-                steps=pause * (saved + 10),
-                runs=runs,
-                seed=seed + 100 * i + j,
-                save_every=pause,
-            )
-            points = np.asarray(ensemble.values)[-saved:].transpose(1, 0, 2)
-            groups = points.reshape(GROUPS, -1, 2)
-            arrays["sampled"][i, j, 0] = moments(points.reshape(-1, 2))
-            each = np.array([moments(g) for g in groups])
-            arrays["sampled"][i, j, 1] = each.std(axis=0, ddof=1) / np.sqrt(GROUPS)
-            for order in (1, 2):
-                equation = fpk.SGD(
-                    sgd.loss,
-                    (u, v),
-                    sgd.noise,
-                    learning_rate=eta,
-                    batch_size=batch,
-                    order=order,
-                )
-                grid = fpk.Grid(u=(*limits[0], cells), v=(*limits[1], cells))
-                density = solve(equation, grid)
-                spread = density.covariance()
-                arrays["solved"][i, j, order - 1] = [
-                    *density.mean(),
-                    spread[0, 0],
-                    spread[0, 1],
-                    spread[1, 1],
-                ]
-                frequencies, expected = binned(density, points, cells // 16)
-                arrays["chi"][i, j, order - 1] = goodness(frequencies, expected)
-                if order == 1:
-                    coarse = solve(
-                        equation, fpk.Grid(u=(*limits[0], cells // 2), v=(*limits[1], cells // 2))
-                    )
-                    spread = coarse.covariance()
-                    arrays["coarse"][i, j] = [
-                        *coarse.mean(),
-                        spread[0, 0],
-                        spread[0, 1],
-                        spread[1, 1],
-                    ]
-                if order == 1 and eta in shown:
-                    where = f"{i}{shown.index(eta)}"
-                    arrays[f"density_{where}"] = density.values
-                    arrays[f"u_{where}"], arrays[f"v_{where}"] = density.grid.edges
-                    histogram = ensemble.histogram(grid, after=ensemble.times[-saved - 1])
-                    arrays[f"histogram_{where}"] = histogram.values
+    sgd = base.subs({"eta": eta, "B": batch})
+    ensemble, points = sampled_points(
+        sgd, theta, float(np.linalg.eigvalsh(hessian)[0]), p, p["seed"] + 100 * i + j
+    )
+    each = np.array([moments(g) for g in points.reshape(GROUPS, -1, 2)])
+    reach = 6 * np.sqrt(np.diag(linear_covariance(hessian, noise / batch, eta)))
+
+    def grid(cells: int) -> fpk.Grid:
+        low, high = theta - reach, theta + reach
+        return fpk.Grid(u=(low[0], high[0], cells), v=(low[1], high[1], cells))
+
+    first, second = (solve(replace(sgd, order=order), grid(p["cells"])) for order in (1, 2))
+    coarse = solve(sgd, grid(p["cells"] // 2))
+    histogram = ensemble.histogram(grid(p["cells"]), after=ensemble.times[-p["saved"] - 1])
+    block = p["cells"] // 16
+    return {
+        "sampled": moments(points.reshape(-1, 2)),
+        "sampled_error": each.std(axis=0, ddof=1) / np.sqrt(GROUPS),
+        "solved": np.array([five(d.mean(), d.covariance()) for d in (first, second)]),
+        "coarse": five(coarse.mean(), coarse.covariance()),
+        "chi": np.array([goodness(*binned(d, points, block)) for d in (first, second)]),
+        "density": first.values,
+        "histogram": histogram.values,
+        "edges": np.array(first.grid.edges),
+    }
+
+
+def compute(**p: Any) -> dict[str, np.ndarray]:
+    """Densities, moments and goodness of fit for every learning rate and batch size."""
+    arrays: dict[str, np.ndarray] = {}
+    arrays["theta"], arrays["hessian"], _ = minimum(model(p["columns"], p["ridge"]))
+    cases = {
+        (i, j): case(i, j, p)
+        for i in range(len(p["batch_sizes"]))
+        for j in range(len(p["learning_rates"]))
+    }
+    for key in ("sampled", "sampled_error", "solved", "coarse", "chi"):
+        first = cases[0, 0][key]
+        table = np.empty((len(p["batch_sizes"]), len(p["learning_rates"]), *first.shape))
+        for where, found in cases.items():
+            table[where] = found[key]
+        arrays[key] = table
+    for i in range(len(p["batch_sizes"])):
+        for k, eta in enumerate(p["shown"]):
+            found = cases[i, p["learning_rates"].index(eta)]
+            for key in ("density", "histogram", "edges"):
+                arrays[f"{key}_{i}{k}"] = found[key]
     return arrays
+
+
+def spot_check(rng: np.random.Generator) -> tuple[str, tuple[int, int], np.ndarray]:
+    """One random entry of the kept arrays, computed anew: its name, place and value."""
+    i = int(rng.integers(len(PARAMETERS["batch_sizes"])))
+    j = int(rng.integers(len(PARAMETERS["learning_rates"])))
+    key = str(rng.choice(["sampled", "solved", "chi"]))
+    return key, (i, j), case(i, j, PARAMETERS)[key]
 
 
 def draw(arrays: dict[str, np.ndarray]) -> Figure:
@@ -221,7 +223,7 @@ def draw(arrays: dict[str, np.ndarray]) -> Figure:
 
 def _draw_density(axis: Any, arrays: dict[str, np.ndarray], where: str, j: int, i: int) -> None:
     density, histogram = arrays[f"density_{where}"], arrays[f"histogram_{where}"]
-    edges = arrays[f"u_{where}"], arrays[f"v_{where}"]
+    edges = arrays[f"edges_{where}"]
     centers = [(e[1:] + e[:-1]) / 2 for e in edges]
     axis.pcolormesh(*edges, density.T, cmap="Blues", rasterized=True)
     levels = density.max() * np.array([0.03, 0.2, 0.6])
@@ -234,7 +236,7 @@ def _draw_density(axis: Any, arrays: dict[str, np.ndarray], where: str, j: int, 
         linewidths=1.0,
         linestyles="--",
     )
-    mean, spread = arrays["sampled"][i, j, 0][:2], arrays["sampled"][i, j, 0][[2, 4]]
+    mean, spread = arrays["sampled"][i, j][:2], arrays["sampled"][i, j][[2, 4]]
     reach = 3.3 * np.sqrt(spread)
     axis.set(xlim=(mean[0] - reach[0], mean[0] + reach[0]))
     axis.set(ylim=(mean[1] - reach[1], mean[1] + reach[1]))
@@ -255,7 +257,7 @@ def _draw_agreement(axes: Any, arrays: dict[str, np.ndarray]) -> None:
     for i, (batch, color) in enumerate(
         zip(PARAMETERS["batch_sizes"], ("#0072B2", "#D55E00"), strict=True)
     ):
-        sampled, error = arrays["sampled"][i, :, 0], arrays["sampled"][i, :, 1]
+        sampled, error = arrays["sampled"][i], arrays["sampled_error"][i]
         for order, marker, style in ((1, "o", "-"), (2, "s", ":")):
             solved = arrays["solved"][i, :, order - 1]
             look = {
