@@ -54,8 +54,10 @@ class Optimizer:
         self._store(variables=variables, loss=match_names(self.loss, variables))
         for name in ("learning_rate", "batch_size"):
             self._store_positive(name)
-        if self.batch_size.is_number and self.batch_size != int(self.batch_size):
-            raise InvalidModel(f"batch_size must be a whole number, not {self.batch_size}")
+        if self.batch_size.is_number:
+            if not float(self.batch_size).is_integer():
+                raise InvalidModel(f"batch_size must be a whole number, not {self.batch_size}")
+            self._store(batch_size=sp.Integer(int(self.batch_size)))
         data = getattr(self.noise, "data", None)
         if isinstance(data, Dataset) and self.batch_size.is_number:
             replacement = getattr(self.noise, "replacement", True)
