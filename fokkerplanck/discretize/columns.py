@@ -17,9 +17,9 @@ Indices = NDArray[np.int32]
 def _scatter(
     targets: Indices, sources: Indices, rates: Array, starts: NDArray[np.int64], size: int
 ) -> tuple[Indices, Array]:
-    """Sort triplets by source; each column also gets a slot for its diagonal."""
+    """Sort triplets by source, zeros left out; each column gets a slot for its diagonal too."""
     for k in range(sources.size):
-        starts[sources[k] + 1] += 1
+        starts[sources[k] + 1] += rates[k] > 0.0
     for j in range(size):
         starts[j + 1] += starts[j] + 1
     filled = starts[:-1].copy()
@@ -29,6 +29,8 @@ def _scatter(
         rows[filled[j]], values[filled[j]] = j, 0.0
         filled[j] += 1
     for k in range(sources.size):
+        if rates[k] <= 0.0:
+            continue
         at = filled[sources[k]]
         rows[at], values[at] = targets[k], rates[k]
         filled[sources[k]] += 1
@@ -79,7 +81,7 @@ def generator(targets: Indices, sources: Indices, rates: Array, killing: Array) 
     Parameters
     ----------
     targets, sources : (m,) int32; rates : (m,), nonnegative
-        A rate from a cell to itself is dropped.
+        A rate from a cell to itself is dropped; a rate of zero is not stored.
     killing : (n,)
 
     Returns
