@@ -47,8 +47,8 @@ def assemble(
 ) -> bool:
     """Fill ``f``; its rows are the rates times ``2**-scale``.
 
-    ``smallest`` holds the smallest entry of each update matrix. False where scaling a child's
-    row to its place would lose digits.
+    ``smallest`` holds the smallest entry of each update matrix. False where scaling a row of a
+    child or of the matrix to its place would lose digits.
     """
     rows = f.shape[0]
     first = fronts.pivot[front]
@@ -84,9 +84,15 @@ def assemble(
     for t in entries:
         row = fronts.entry_row[t]
         value = data[fronts.entry_source[t]]
-        f[row, fronts.entry_column[t]] += math.ldexp(value, -scale[row])
+        scaled = math.ldexp(value, -scale[row])
+        if value > 0.0 and scaled < SMALLEST:
+            return False
+        f[row, fronts.entry_column[t]] += scaled
     for i in range(pivots):
-        f[i, rows] += math.ldexp(killing[first + i], -scale[i])
+        scaled = math.ldexp(killing[first + i], -scale[i])
+        if killing[first + i] > 0.0 and scaled < SMALLEST:
+            return False
+        f[i, rows] += scaled
     return True
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import permutations
+
 import mpmath
 import numpy as np
 import pytest
@@ -79,6 +81,44 @@ def test_any_irreducible_chain(
         assert log_error(factor.log_solve(b), reference.solve(b)) < 1e-14
         transposed = factor.log_solve_transpose(b)
         assert log_error(transposed, reference.solve_transpose(b)) < 1e-14
+
+
+@pytest.mark.parametrize("power", [880, 960, 1020, 1040, 1060, 1070, 1100, 1500])
+def test_rates_at_the_end_of_doubles(exact, log_error, power: int) -> None:
+    """State 1 is reached with odds 2**-power: denormal, and so imprecise, from 1022 on."""
+    rare, common = 2.0 ** (-power // 2), 2.0 ** (power // 2)
+    rates = np.array(
+        [[0.0, 1.1 * rare, 1.3 * common], [0.7, 0.0, 0.3], [0.9, 0.6 * rare**1.5, 0.0]]
+    )
+    chain = sparse.csc_array(rates.T)
+    weights = factorize(chain).log_stationary()
+    assert log_error(weights, exact(chain, 0.0).stationary()) < 1e-14
+
+
+@pytest.mark.parametrize("power", [400, 500, 515, 530])
+def test_products_at_the_end_of_doubles(exact, log_error, power: int) -> None:
+    """State 1 is reached through 0 only, at odds 2**-power twice: the product is denormal."""
+    rare = 2.0**-power
+    rates = [
+        [0.0, 1.1 * rare, 1.3, 0.9],
+        [0.7, 0.0, 0.3, 0.2],
+        [1.7 * rare, 0.0, 0.0, 1.0],
+        [0.6 * rare, 0.0, 1.2, 0.0],
+    ]
+    chain = sparse.csc_array(np.array(rates).T)
+    weights = factorize(chain).log_stationary()
+    assert log_error(weights, exact(chain, 0.0).stationary()) < 1e-14
+
+
+def test_killing_at_the_end_of_doubles(exact, log_error) -> None:
+    """A killing rate some 2**-1500 of the others, yet all that ends the chain."""
+    chain = sparse.csc_array(np.array([[0.0, 2.0**750], [2.0**740, 0.0]]))
+    killing = np.array([2.0**-750, 0.0])
+    factor = factorize(chain, killing=killing)
+    reference = exact(chain, killing)
+    ones = np.ones(2)
+    assert log_error(factor.log_solve(ones), reference.solve(ones)) < 1e-14
+    assert log_error(factor.log_solve_transpose(ones), reference.solve_transpose(ones)) < 1e-14
 
 
 def test_stochastic_matrix(relative_error) -> None:
@@ -173,13 +213,21 @@ def test_transient_cells_have_no_weight() -> None:
     np.testing.assert_allclose(weights[10:] / weights[9:-1], 2.0, rtol=1e-14)
 
 
-def test_time_that_never_ends_is_infinite() -> None:
-    """0 <-> 1 -> 2, and 2 stays: only a killing rate at 2 makes the time finite."""
-    chain = np.array([[0.0, 1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
-    stuck = factorize(chain, killing=[1.0, 0.0, 0.0])
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_time_that_never_ends_is_infinite(order: tuple[int, ...]) -> None:
+    """0 <-> 1 -> 2, and 2 stays: only a killing rate at 2 makes the time finite.
+
+    In every order of elimination: the state that stays may come first, last or between.
+    """
+    state = list(order)
+    chain = np.array([[0.0, 1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])[np.ix_(state, state)]
+    start = np.array([1.0, 0.0, 0.0])[state]
+    stuck = factorize(chain, killing=start)
     np.testing.assert_array_equal(stuck.solve_transpose(np.ones(3)), np.inf)
-    np.testing.assert_allclose(stuck.solve_transpose([1.0, 0.0, 0.0]), [2 / 3, 1 / 3, 0.0])
-    np.testing.assert_allclose(stuck.solve([1.0, 0.0, 0.0]), [2 / 3, 1 / 3, np.inf])
+    killed = np.array([2 / 3, 1 / 3, 0.0])[state]
+    np.testing.assert_allclose(stuck.solve_transpose(start), killed, rtol=1e-15)
+    spent = np.array([2 / 3, 1 / 3, np.inf])[state]
+    np.testing.assert_allclose(stuck.solve(start), spent, rtol=1e-15)
 
 
 def test_refusals() -> None:
