@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from fokkerplanck.discretize.coefficients import Coefficients
 from fokkerplanck.discretize.grid import Grid
+from fokkerplanck.discretize.panels import panel_integrals
 from fokkerplanck.errors import InvalidCoefficient, NotPositiveSemidefinite
 
 __all__ = ["potential_at_centers"]
@@ -176,24 +177,13 @@ def _along_tree(slope: Slope, grid: Grid, order: int) -> Array:
     middle = [n // 2 for n in grid.shape]
     potential = np.zeros((1,) * grid.dimension)
     for axis in range(grid.dimension):
-        centers = grid.centers[axis]
         points = [
             c.reshape([-1 if k == j else 1 for j in range(grid.dimension)])
             if k < axis
             else np.full((1,) * grid.dimension, c[middle[k]])
             for k, c in enumerate(grid.centers)
         ]
-        view = [1] * grid.dimension
-        view[axis] = -1
-        steps = _edge_integrals(
-            slope,
-            grid,
-            axis,
-            centers[:-1].reshape(view),
-            centers[1:].reshape(view),
-            points,
-            order,
-        )
+        steps = _line_integrals(slope, grid, axis, points, order)
         start = middle[axis]
         below, above = np.split(
             np.broadcast_to(steps, _full(steps, potential, axis)), [start], axis
@@ -203,6 +193,25 @@ def _along_tree(slope: Slope, grid: Grid, order: int) -> Array:
         line = np.concatenate([falling, np.zeros_like(_first(steps, axis, above)), rising], axis)
         potential = potential + line
     return np.ascontiguousarray(np.broadcast_to(potential, grid.shape))
+
+
+def _line_integrals(slope: Slope, grid: Grid, axis: int, points: list[Array], order: int) -> Array:
+    """``-int g_axis`` between all neighbouring centres of the lines through `points`."""
+    view = [1] * grid.dimension
+    view[axis] = -1
+
+    def integrand(along: Array) -> Array:
+        moved = list(points)
+        moved[axis] = along.reshape(view)
+        downhill: Array = slope(moved)[axis]
+        return -downhill
+
+    centers = grid.centers[axis]
+    steps = panel_integrals(integrand, centers, axis)
+    if steps is not None:
+        return steps
+    lower, upper = centers[:-1].reshape(view), centers[1:].reshape(view)
+    return _edge_integrals(slope, grid, axis, lower, upper, points, order)
 
 
 def _full(steps: Array, potential: Array, axis: int) -> tuple[int, ...]:

@@ -25,10 +25,9 @@ Offsets = NDArray[np.int16]
 # Rounding of a sum of nine products relative to the sum of their sizes; a pair whose product is
 # below it counts as obtuse.
 ROUNDING = 1e-15
-# First share of the largest eigenvalue's bound (the trace) added when offsets grow too long, and
-# its growth; 4 steps a decade waste at most a factor 1.8 of isotropic noise.
-FIRST_SHIFT = 1e-10
-SHIFT_GROWTH = 1.7782794100389228
+# Share of the trace added first where offsets are too long, its growth, and steps: 4 steps a decade
+# waste at most a factor 1.8 of isotropic noise, and the last makes any tensor diagonally dominant.
+FIRST_SHIFT, SHIFT_GROWTH, STEPS = 1e-10, 10.0**0.25, 44
 # Each flip lowers the sum of squared lengths; 2000 exceed what any double-precision tensor needs.
 FLIPS = 2000
 
@@ -43,14 +42,6 @@ def _product(d: Array, a: Offsets, b: Offsets) -> tuple[float, float]:
             total += term
             size += abs(term)
     return total, ROUNDING * size
-
-
-@njit(cache=True)
-def _flip_two(base: Offsets, i: int, j: int) -> None:
-    k = 3 - i - j
-    for a in range(2):
-        bi, bj = base[i, a], base[j, a]
-        base[i, a], base[k, a] = -bi, bi - bj
 
 
 @njit(cache=True)
@@ -76,14 +67,10 @@ def _obtuse(d: Array, base: Offsets, reach: int) -> bool:
                     worst, at_i, at_j = value, i, j
         if at_i < 0:
             return True
-        if size == 2:
-            _flip_two(base, at_i, at_j)
-        else:
-            _flip_three(base, at_i, at_j)
+        _flip_three(base, at_i, at_j)
         for i in range(size + 1):
             for a in range(size):
-                # Edge offsets are differences and cross products of base vectors: of their size
-                # in two dimensions, checked exactly afterwards in three.
+                # Offsets are cross products of base vectors: checked exactly afterwards.
                 if abs(base[i, a]) > reach:
                     return False
     return False
@@ -92,31 +79,63 @@ def _obtuse(d: Array, base: Offsets, reach: int) -> bool:
 @njit(cache=True)
 def _read_off(d: Array, base: Offsets, offsets: Offsets, weights: Array) -> int:
     """Weights and offsets of an obtuse superbase; returns the largest offset entry."""
-    size = d.shape[0]
     longest = 0
     k = 0
-    for i in range(size + 1):
+    rest = np.empty(4, np.int64)
+    for i in range(4):
         for j in range(i):
             weights[k] = max(-_product(d, base[i], base[j])[0], 0.0)
-            if size == 2:
-                other = base[3 - i - j]
-                offsets[k, 0], offsets[k, 1] = -other[1], other[0]
-            else:
-                p, q = 0, 0
-                rest = np.empty(2, np.int64)
-                for m in range(4):
-                    if m != i and m != j:
-                        rest[p] = m
-                        p += 1
-                p, q = rest[0], rest[1]
-                offsets[k, 0] = base[p, 1] * base[q, 2] - base[p, 2] * base[q, 1]
-                offsets[k, 1] = base[p, 2] * base[q, 0] - base[p, 0] * base[q, 2]
-                offsets[k, 2] = base[p, 0] * base[q, 1] - base[p, 1] * base[q, 0]
-            if weights[k] > 0.0:
-                for a in range(size):
+            count = 0
+            for m in range(4):
+                if m != i and m != j:
+                    rest[count] = m
+                    count += 1
+            p, q = base[rest[0]], base[rest[1]]
+            for a in range(3):
+                b, c = (a + 1) % 3, (a + 2) % 3
+                offsets[k, a] = p[b] * q[c] - p[c] * q[b]
+                if weights[k] > 0.0:
                     longest = max(longest, abs(offsets[k, a]))
             k += 1
     return longest
+
+
+@njit(cache=True)
+def _two(
+    xx: float, xy: float, yy: float, reach: int, base: Offsets, offsets: Offsets, weights: Array
+) -> bool:
+    """Decompose one tensor in two dimensions; `base` holds two vectors of the superbase.
+
+    The third is minus their sum, and an offset is the perpendicular of a base vector.
+    """
+    ux, uy, vx, vy = base[0, 0], base[0, 1], base[1, 0], base[1, 1]
+    for _ in range(FLIPS):
+        uu = ux * xx * ux + 2.0 * (ux * xy * uy) + uy * yy * uy
+        vv = vx * xx * vx + 2.0 * (vx * xy * vy) + vy * yy * vy
+        uv = ux * xx * vx + ux * xy * vy + uy * xy * vx + uy * yy * vy
+        rounding = abs(ux * vx) * xx + (abs(ux * vy) + abs(uy * vx)) * abs(xy) + abs(uy * vy) * yy
+        rounding *= ROUNDING
+        # Products with the third vector w = -u - v.
+        uw, vw = -uu - uv, -vv - uv
+        if uv > rounding and uv >= uw and uv >= vw:
+            ux, uy = -ux, -uy
+        elif uw > rounding + ROUNDING * uu and uw >= vw:
+            ux, uy, vx, vy = -ux, -uy, -ux - vx, -uy - vy
+        elif vw > rounding + ROUNDING * vv:
+            ux, uy, vx, vy = -vx, -vy, -ux - vx, -uy - vy
+        else:
+            base[0, 0], base[0, 1], base[1, 0], base[1, 1] = ux, uy, vx, vy
+            offsets[0, 0], offsets[0, 1] = -uy, ux
+            offsets[1, 0], offsets[1, 1] = -vy, vx
+            offsets[2, 0], offsets[2, 1] = uy + vy, -ux - vx
+            weights[0], weights[1], weights[2] = max(-vw, 0.0), max(-uw, 0.0), max(-uv, 0.0)
+            for k in range(3):
+                if weights[k] > 0.0 and max(abs(offsets[k, 0]), abs(offsets[k, 1])) > reach:
+                    return False
+            return True
+        if max(abs(ux), abs(uy), abs(vx), abs(vy)) > 2 * reach:
+            return False
+    return False
 
 
 @njit(cache=True)
@@ -128,6 +147,14 @@ def _standard(base: Offsets) -> None:
             base[i, a] = -1 if i == size else (1 if i == a else 0)
 
 
+@njit(cache=True)
+def _one(d: Array, reach: int, base: Offsets, offsets: Offsets, weights: Array) -> bool:
+    """Decompose one tensor, starting from a superbase; False where an offset is too long."""
+    if d.shape[0] == 2:
+        return _two(d[0, 0], d[0, 1], d[1, 1], reach, base, offsets, weights)
+    return _obtuse(d, base, reach) and _read_off(d, base, offsets, weights) <= reach
+
+
 @njit(cache=True, nogil=True)
 def _decompose_all(
     tensors: Array, reach: int, offsets: Offsets, weights: Array, shifts: Array
@@ -137,22 +164,27 @@ def _decompose_all(
     d = np.empty((size, size))
     _standard(base)
     for n in range(tensors.shape[0]):
-        d[:] = tensors[n]
         # The superbase of the cell before is obtuse for this one too, or a few flips away.
-        if _obtuse(d, base, reach) and _read_off(d, base, offsets[n], weights[n]) <= reach:
+        if _one(tensors[n], reach, base, offsets[n], weights[n]):
             continue
-        trace = 0.0
-        for a in range(size):
-            trace += tensors[n, a, a]
-        shift = 0.0
+        d[:] = tensors[n]
+        trace = np.trace(d)
+        # Bisect the exponent; the last feasible one is decomposed once more.
+        low, high = -1, STEPS
         while True:
-            _standard(base)
+            middle = (low + high) // 2 if high - low > 1 else high
+            shift = FIRST_SHIFT * SHIFT_GROWTH**middle * trace
             for a in range(size):
-                d[a, a] = tensors[n, a, a] + shift * trace
-            if _obtuse(d, base, reach) and _read_off(d, base, offsets[n], weights[n]) <= reach:
+                d[a, a] = tensors[n, a, a] + shift
+            _standard(base)
+            feasible = _one(d, reach, base, offsets[n], weights[n])
+            if high - low <= 1:
                 break
-            shift = FIRST_SHIFT if shift == 0.0 else shift * SHIFT_GROWTH
-        shifts[n] = shift * trace
+            if feasible:
+                high = middle
+            else:
+                low = middle
+        shifts[n] = shift
 
 
 def coupled_axes(tensors: Array) -> list[list[int]]:
