@@ -7,9 +7,11 @@ import time as clock
 import numpy as np
 from numpy.typing import NDArray
 
+from fokkerplanck.discretize.log_density_operator import LogDensityOperator
 from fokkerplanck.discretize.operator import FokkerPlanckOperator
 from fokkerplanck.errors import InvalidModel, NotConserving
 from fokkerplanck.results.density import Density
+from fokkerplanck.solve.log_density import LogDensityIteration
 from fokkerplanck.solve.solvers import DetailedBalance, SparseLU, StationarySolver, SubtractionFree
 
 __all__ = ["stationary_density"]
@@ -31,7 +33,8 @@ def stationary_density(
     operator : FokkerPlanckOperator
         Without absorbing walls.
     solver : optional
-        `DetailedBalance()` where the operator has a potential, else `SubtractionFree()` where it
+        `LogDensityIteration()` where the operator's rates depend on the solution,
+        `DetailedBalance()` where it has a potential, else `SubtractionFree()` where it
         is a Markov generator of moderate size, else `SparseLU()`.
 
     Returns
@@ -71,10 +74,11 @@ def stationary_density(
     weights = (solver or _default(operator)).stationary(operator)
     masses = weights.masses
     total = float(masses.sum())
-    scale = float(np.max(np.abs(operator.matrix.diagonal()) * np.abs(masses)))
+    evidence = dict(weights.info)
+    if "residual" not in evidence:  # solvers of nonlinear equations bring their own
+        evidence["residual"] = _residual(operator, masses)
     info = operator.info.extended(
-        **weights.info,
-        residual=float(np.max(np.abs(operator.matrix @ masses))) / scale if scale else 0.0,
+        **evidence,
         smallest=float(masses.min() / masses.max()),
         negative_mass=float(-np.minimum(masses, 0.0).sum() / total),
         solve_seconds=clock.perf_counter() - began,
@@ -86,7 +90,14 @@ def stationary_density(
     return Density(masses / total / volumes, operator.grid, info, log_values=logarithm)
 
 
+def _residual(operator: FokkerPlanckOperator, masses: Array) -> float:
+    scale = float(np.max(np.abs(operator.matrix.diagonal()) * np.abs(masses)))
+    return float(np.max(np.abs(operator.matrix @ masses))) / scale if scale else 0.0
+
+
 def _default(operator: FokkerPlanckOperator) -> StationarySolver:
+    if isinstance(operator, LogDensityOperator):
+        return LogDensityIteration()
     if operator.potential is not None:
         return DetailedBalance()
     if operator.monotone and operator.grid.size <= LARGEST[operator.grid.dimension]:
