@@ -46,45 +46,26 @@ class Fronts(NamedTuple):
     stack: LongArray
 
 
-@njit(cache=True)
 def _elimination_tree(
     start: LongArray, end: LongArray, parent: LongArray
 ) -> tuple[LongArray, LongArray]:
     """First pivots of the nonempty tree nodes in elimination order, and their parents."""
     nodes = np.flatnonzero(end > start)
     nodes = nodes[np.argsort(start[nodes])]
-    number = np.full(len(start), -1)
-    for f in range(len(nodes)):
-        number[nodes[f]] = f
-    pivot = np.empty(len(nodes) + 1, np.int64)
-    above = np.full(len(nodes), -1)
-    for f in range(len(nodes)):
-        pivot[f] = start[nodes[f]]
-        node = parent[nodes[f]]
-        while node >= 0 and number[node] < 0:
-            node = parent[node]
-        if node >= 0:
-            above[f] = number[node]
-    pivot[-1] = end[nodes[-1]] if len(nodes) else 0
-    return pivot, above
+    number = np.full(len(start) + 1, -1)
+    number[nodes] = np.arange(len(nodes))
+    above = parent[nodes]
+    # Ancestors without cells are passed over; -1, which is no node, stays.
+    while (passed := (above >= 0) & (number[above] < 0)).any():
+        above = np.where(passed, parent[above], above)
+    return np.append(start[nodes], end.max(initial=0)), number[above]
 
 
-@njit(cache=True)
 def _children(above: LongArray) -> tuple[LongArray, IntArray]:
     """Children of every front, in elimination order."""
-    count = len(above)
-    begin = np.zeros(count + 1, np.int64)
-    for f in range(count):
-        if above[f] >= 0:
-            begin[above[f] + 1] += 1
-    begin = np.cumsum(begin)
-    fill = begin.copy()
-    child = np.empty(begin[-1], np.int32)
-    for f in range(count):
-        if above[f] >= 0:
-            child[fill[above[f]]] = f
-            fill[above[f]] += 1
-    return begin, child
+    child = np.argsort(above, kind="stable")[np.count_nonzero(above < 0) :]
+    begin = np.searchsorted(above[child], np.arange(len(above) + 1))
+    return begin.astype(np.int64), child.astype(np.int32)
 
 
 @njit(cache=True)
@@ -97,7 +78,7 @@ def _update_rows(
     child_start: LongArray,
     child: IntArray,
 ) -> tuple[LongArray, IntArray]:
-    """Sorted positions that each front updates: the structure of the factors."""
+    """Positions that each front updates, in any order: the structure of the factors."""
     count = len(pivot) - 1
     begin = np.zeros(count + 1, np.int64)
     rows = np.empty(4 * len(order) + 64, np.int32)
@@ -109,7 +90,6 @@ def _update_rows(
             larger = np.empty(2 * len(rows), np.int32)
             larger[:used] = rows[:used]
             rows = larger
-        first = used
         for p in range(pivot[f], last):
             node = order[p]
             for t in range(indptr[node], indptr[node + 1]):
@@ -125,7 +105,6 @@ def _update_rows(
                     seen[q] = f
                     rows[used] = q
                     used += 1
-        rows[first:used] = np.sort(rows[first:used])
         begin[f + 1] = used
     return begin, rows[:used].copy()
 
@@ -243,6 +222,9 @@ def fronts_of(
     begin, rows = _update_rows(
         graph_indptr, graph_indices, order, position, pivot, child_start, child
     )
+    # One sort of all rows, front by front, costs less than to compile one for each front.
+    owner = np.repeat(np.arange(len(above)), np.diff(begin))
+    rows = rows[np.argsort(owner * len(order) + rows)]
     to_parent = _maps_to_parents(pivot, above, begin, rows)
     entries = _entries_by_front(indptr, indices, position, pivot, begin, rows)
     panel, stack = _offsets(pivot, begin, child_start, child)
