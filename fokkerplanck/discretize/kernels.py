@@ -1,4 +1,4 @@
-"""From symbols to compiled scalar code, for loops that evaluate one point at a time.
+"""From symbols to machine code, for compiled loops that evaluate coefficients at every step.
 
 The expressions become one C function of many points at once, which compiled loops call by its
 address: a loop is compiled once for all models, a model once for all loops, and both are cached on
@@ -137,7 +137,7 @@ def compile_kernel(
         require_printable(expression)
     names: dict[sp.Basic, sp.Symbol] = {v: _slot("x", k) for k, v in enumerate(variables)}
     if time is not None:
-        names[time] = sp.Symbol("t", real=True)
+        names[time] = sp.Dummy("t", dummy_index=0, real=True)
     renamed = [e.xreplace(names) for e in named]
     constants = _constants(renamed)
     renamed = [e.xreplace(constants) for e in renamed]
@@ -152,18 +152,18 @@ def compile_kernel(
     )
 
 
-def _slot(prefix: str, index: int) -> sp.Symbol:
-    return sp.Symbol(f"{prefix}{index}", real=True)
+def _slot(prefix: str, index: int) -> sp.Dummy:
+    """A name of the generated code; equal to no symbol of the user's, whatever that is called."""
+    return sp.Dummy(f"{prefix}{index}", dummy_index=0, real=True)
 
 
 def _exact_powers(expression: sp.Expr) -> sp.Expr:
     """Floating exponents that are whole or half numbers as such: ``x**2.0`` is a product."""
-    powers = {
-        power: power.base ** (sp.Integer(int(2 * power.exp)) / 2)
-        for power in expression.atoms(sp.Pow)
-        if power.exp.is_Float and float(2 * power.exp).is_integer() and abs(power.exp) < 100
-    }
-    return expression.xreplace(powers) if powers else expression
+
+    def is_simple(node: sp.Basic) -> bool:
+        return node.is_Pow and node.exp.is_Float and bool(float(2 * node.exp).is_integer())
+
+    return expression.replace(is_simple, lambda node: node.base ** sp.Rational(node.exp))
 
 
 def _require_bound(expressions: Sequence[sp.Expr], bound: set[Any]) -> None:
@@ -237,9 +237,11 @@ def _loop(
             within.append(line)
         else:
             before.append(line)
-    used = set().union(*(e.free_symbols for e in (*terms, *(value for _, value in shared))))
-    rows = [f"{d} = data[row, {k}]" for k, d in enumerate(columns.values()) if d in used]
-    names = list(slots.values())
+    used: set[sp.Symbol] = set().union(
+        *(e.free_symbols for e in (*terms, *(value for _, value in shared)))
+    )
+    rows = [f"{d.name} = data[row, {k}]" for k, d in enumerate(columns.values()) if d in used]
+    names = [slot.name for slot in slots.values()]
     yield from before
     yield from (f"{name} = 0.0" for name in names)
     yield "for row in range(data.shape[0]):"

@@ -49,6 +49,8 @@ class _Printer(PythonCodePrinter):  # type: ignore[misc]
     def _print_Symbol(self, expr: sp.Symbol) -> str:
         return str(expr.name)
 
+    _print_Dummy = _print_Symbol
+
     def _print_Pow(self, expr: sp.Pow, rational: bool = False) -> str:
         base, exponent = self._print(expr.base), expr.exp
         if not expr.base.is_Atom:

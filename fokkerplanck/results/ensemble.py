@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,15 +11,12 @@ from fokkerplanck.discretize.grid import Axis, Grid
 from fokkerplanck.discretize.info import Info
 from fokkerplanck.errors import FokkerPlanckError, GridMismatch
 from fokkerplanck.results.density import Density
+from fokkerplanck.results.groups import group_means, shares, standard_error
 
 __all__ = ["Ensemble"]
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
-
-# An error estimated from n groups is itself off by 1/sqrt(2 (n - 1)): from 8 groups a quarter.
-# With fewer paths every path is cut along time until there are at least BATCHES groups.
-FEW, BATCHES = 8, 32
 
 
 @dataclass(frozen=True)
@@ -115,7 +111,7 @@ class Ensemble:
 
     def mean_standard_error(self, after: float | None = None) -> Array:
         """Standard error of `mean`, shape (d,)."""
-        return _standard_error(self._kept(after), lambda part: part)
+        return standard_error(self._kept(after), lambda part: part)
 
     def covariance(self, after: float | None = None) -> Array:
         """Covariance of the position, shape (d, d), without bias from the estimated mean.
@@ -127,7 +123,7 @@ class Ensemble:
         """
         kept = self._kept(after)
         deviations = (kept - kept.mean(axis=(0, 1))).reshape(-1, kept.shape[2])
-        means = _group_means(kept)
+        means = group_means(kept)
         # The pooled covariance lacks that of the mean, which the groups tell.
         of_mean = np.cov(means, rowvar=False).reshape(2 * means.shape[1:]) / means.shape[0]
         result: Array = deviations.T @ deviations / deviations.shape[0] + of_mean
@@ -144,7 +140,7 @@ class Ensemble:
             result: Array = np.einsum("tpi,tpj->tpij", deviations, deviations)
             return result.reshape(*part.shape[:2], size**2)
 
-        return _standard_error(kept, products).reshape(size, size)
+        return standard_error(kept, products).reshape(size, size)
 
     def histogram(self, grid: Grid, after: float | None = None) -> Density:
         """Share of the samples in every cell, per unit volume, with standard errors.
@@ -183,7 +179,7 @@ class Ensemble:
         gone = self._gone(times)
         outside = int(((cells < 0) & ~gone).sum())
         cells[gone] = -1
-        share, error = _shares(cells, grid.size)
+        share, error = shares(cells, grid.size)
         volumes = grid.volumes
         return Density(
             share.reshape(grid.shape) / volumes,
@@ -226,47 +222,3 @@ def _cell(axis: Axis, positions: Array) -> Integers:
     index[positions == edges[-1]] = axis.cells - 1
     index[(index >= axis.cells) | (index < 0)] = -1
     return index
-
-
-def _group_of(times: int, paths: int) -> Integers:
-    """Number of the group of every sample, shape (times, paths): a path, or a batch of one."""
-    batches = 1 if paths >= FEW else min(times, -(-BATCHES // paths))
-    along = np.arange(times) * batches // times
-    return along[:, np.newaxis] * paths + np.arange(paths)
-
-
-def _group_means(values: Array) -> Array:
-    """Mean over each group, shape (groups, components)."""
-    group = _group_of(*values.shape[:2]).ravel()
-    counts = np.bincount(group)
-    columns = values.reshape(-1, values.shape[2]).T
-    return np.stack([np.bincount(group, column) / counts for column in columns], axis=-1)
-
-
-def _standard_error(values: Array, transform: Callable[[Array], Array]) -> Array:
-    means = _group_means(transform(values))
-    if means.shape[0] < 2:
-        raise FokkerPlanckError("one sample has no standard error; use more paths or times")
-    error: Array = means.std(axis=0, ddof=1) / np.sqrt(means.shape[0])
-    return error
-
-
-def _shares(cells: Integers, size: int) -> tuple[Array, Array | None]:
-    """Share of the samples in each cell and its standard error, from the spread across groups."""
-    group = _group_of(*cells.shape)
-    groups = int(group.max()) + 1
-    inside = cells >= 0
-    counts = np.bincount(cells[inside], minlength=size)
-    share = counts / cells.size
-    if groups < 2:
-        return share, None
-    lengths = np.bincount(group.ravel())
-    # Only pairs of group and cell that occur: a table of all would be groups times cells.
-    pairs, occurrences = np.unique(group[inside] * size + cells[inside], return_counts=True)
-    within = occurrences / lengths[pairs // size]
-    squares = np.bincount(pairs % size, within**2, minlength=size)
-    means = np.bincount(pairs % size, within, minlength=size) / groups
-    variance = np.maximum(squares / groups - means**2, 0.0) / (groups - 1)
-    # An empty cell has spread 0; one sample in one group would have given this much.
-    single = 1.0 / (lengths.max() * groups)
-    return share, np.where(counts > 0, np.sqrt(variance), single)

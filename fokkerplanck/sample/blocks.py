@@ -20,6 +20,7 @@ from tqdm import tqdm
 from fokkerplanck.discretize.kernels import LANES, Kernel
 from fokkerplanck.errors import FokkerPlanckError
 from fokkerplanck.sample import euler_maruyama, minibatch
+from fokkerplanck.sample.lanes import NEGATIVE
 
 __all__ = ["Block", "Chain", "Outcome", "Seed", "make_blocks", "run_blocks", "saved_steps"]
 
@@ -55,6 +56,8 @@ class Chain:
     smallest_block : int
         Paths that a block should have at least; the vector instructions of a driver that treats
         all paths at once want some tens.
+    patient : bool
+        Whether paths that leave to infinity are part of the answer, and the others go on.
     """
 
     driver: str
@@ -62,6 +65,11 @@ class Chain:
     settings: tuple[Any, ...]
     rows: int
     smallest_block: int
+    patient: bool
+
+    def is_fatal(self, reason: Integers) -> bool:
+        """Whether paths stopped for a reason that is reported as an error."""
+        return bool((reason == NEGATIVE).any() or (reason.any() and not self.patient))
 
 
 @dataclass(frozen=True)
@@ -133,17 +141,11 @@ def _spawn(seed: Seed, count: int) -> list[np.random.SeedSequence]:
     return np.random.SeedSequence(int(seed)).spawn(count)
 
 
-def run_blocks(
-    blocks: Sequence[Block], executor: Executor | None, *, label: str, fail_fast: bool
-) -> list[Outcome]:
-    """Outcomes in the order of the blocks.
+def run_blocks(blocks: Sequence[Block], executor: Executor | None, *, label: str) -> list[Outcome]:
+    """Outcomes in the order of the blocks; of one block alone when an error ended it.
 
-    Parameters
-    ----------
-    executor : concurrent.futures.Executor, optional
-        A thread for every processor when None.
-    fail_fast : bool
-        Cancel what is left as soon as a path has stopped, and return that block's outcome alone.
+    Without an executor there is a thread for every processor, and an interrupt ends them all; of
+    a given executor the blocks that are running go on to their end.
     """
     advance_block(replace(blocks[0], steps=0))  # Compile once, before any thread or process.
     with ExitStack() as stack:
@@ -157,7 +159,7 @@ def run_blocks(
             # disable=None: silent unless stderr is a terminal; delay: silent when soon done.
             bar = tqdm(as_completed(futures), total=len(futures), desc=label, disable=None, delay=1)
             for future in bar:
-                if fail_fast and future.result().reason.any():
+                if blocks[0].chain.is_fatal(future.result().reason):
                     return [future.result()]
             return [future.result() for future in futures]
         finally:
@@ -173,7 +175,6 @@ def advance_block(block: Block, stop: Event | None = None) -> Outcome:
     lanes, size = block.start.shape
     x = np.zeros((size, LANES))
     x[:, :lanes] = block.start.T
-    x[:, lanes:] = block.start[:1].T
     values = np.empty((saved_steps(block.steps, block.save_every).size, lanes, size))
     values[0] = block.start
     stopped, reason = np.zeros(LANES, np.int64), np.zeros(LANES, np.int64)
@@ -181,13 +182,14 @@ def advance_block(block: Block, stop: Event | None = None) -> Outcome:
     state, chain = x.reshape(-1), block.chain
     chunk = max(1, PATIENCE // (lanes * max(chain.rows, 1)))
     for first in range(0, max(block.steps, 1), chunk):
-        if stop is not None and stop.is_set():
+        if chain.is_fatal(reason) or (stop is not None and stop.is_set()):
             break
         scale = DRIVERS[chain.driver](
             chain.kernel.coefficients,
             chain.kernel.parameters,
             chain.kernel.data,
             *chain.settings,
+            chain.patient,
             state,
             size,
             lanes,

@@ -53,6 +53,7 @@ def advance(
     batch_size: int,
     replacement: bool,
     noisy: bool,
+    patient: bool,
     x: Array,
     size: int,
     lanes: int,
@@ -69,8 +70,7 @@ def advance(
 
     The coefficients are the state after one step, as averages over the rows that they are given,
     and, when `noisy`, the lower triangle of the covariance that the optimizer injects.  The other
-    arguments are those of `fokkerplanck.sample.euler_maruyama.advance`; runs that diverge stop and
-    the others go on.
+    arguments are those of `fokkerplanck.sample.euler_maruyama.advance`.
     """
     pairs = size * (size + 1) // 2
     out = np.empty((size + pairs) * LANES)
@@ -93,6 +93,8 @@ def advance(
                             return scale
                 add_noise(out, amplitude, size, lanes, rng, normals)
             halted = accept(x, out, size, lanes, step, stopped, reason)
+            if halted > 0 and not patient:
+                return scale
         if (step + 1) % save_every == 0:
             save(x, size, lanes, saved[(step + 1) // save_every])
     return scale

@@ -88,9 +88,8 @@ def simulate(
     Examples
     --------
     >>> import fokkerplanck as fpk, sympy as sp
-    >>> from fokkerplanck.sample.paths import simulate
     >>> x = sp.Symbol("x", real=True)
-    >>> ensemble = simulate(
+    >>> ensemble = fpk.simulate(
     ...     fpk.Diffusion((x,), [-x], [[1]]), (2.0,), duration=1, step=0.01, paths=4000, seed=1
     ... )
     >>> ensemble.values.shape, ensemble.times
@@ -110,10 +109,17 @@ def simulate(
         diffusion.variables,
         time=diffusion.time,
     )
-    settings = (diffusion.negative == "clip", actual, actual, 2 * actual, False)
-    chain = Chain("Euler–Maruyama", kernel, settings, rows=kernel.data.shape[0], smallest_block=32)
+    settings = (diffusion.negative == "clip", actual, actual, 2 * actual)
+    chain = Chain(
+        "Euler–Maruyama",
+        kernel,
+        settings,
+        rows=kernel.data.shape[0],
+        smallest_block=32,
+        patient=False,
+    )
     blocks = make_blocks(chain, states, steps=steps, save_every=every, seed=seed)
-    outcomes = run_blocks(blocks, executor, label="paths", fail_fast=True)
+    outcomes = run_blocks(blocks, executor, label="paths")
     require_semidefinite(outcomes, kernel, names, "D", actual)
     require_finite(outcomes, kernel, names, actual)
     return Ensemble(

@@ -14,7 +14,14 @@ from fokkerplanck.errors import FokkerPlanckError, InvalidCoefficient, NotPositi
 from fokkerplanck.sample.blocks import Outcome
 from fokkerplanck.sample.lanes import DIVERGED, NEGATIVE
 
-__all__ = ["as_states", "lower_triangle", "place", "positive_integer", "require_semidefinite"]
+__all__ = [
+    "as_states",
+    "lower_triangle",
+    "place",
+    "positive_integer",
+    "require_finite",
+    "require_semidefinite",
+]
 
 Array = NDArray[np.float64]
 

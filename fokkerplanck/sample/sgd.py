@@ -100,11 +100,10 @@ def simulate_sgd(
     One sample a step, from two; the stationary variance is ``eta c / (2 - eta)``:
 
     >>> import fokkerplanck as fpk, sympy as sp
-    >>> from fokkerplanck.sample.sgd import simulate_sgd
     >>> x, a = sp.symbols("x a", real=True)
     >>> loss = (x - a) ** 2 / 2
     >>> sgd = fpk.SGD(loss, (x,), fpk.noise.PerSample(loss, {a: [-1, 1]}), learning_rate=0.5)
-    >>> runs = simulate_sgd(sgd, (0.0,), steps=100, runs=4000, seed=1)
+    >>> runs = fpk.simulate_sgd(sgd, (0.0,), steps=100, runs=4000, seed=1)
     >>> difference = runs.covariance() - 0.5 / 1.5
     >>> bool(abs(difference) < 4 * runs.covariance_standard_error())
     True
@@ -118,7 +117,7 @@ def simulate_sgd(
     names = tuple(v.name for v in optimizer.state)
     states = as_states(start, count, names, default=len(names) - len(optimizer.variables))
     blocks = make_blocks(chain, states, steps=number, save_every=every, seed=seed)
-    outcomes = run_blocks(blocks, executor, label="runs", fail_fast=False)
+    outcomes = run_blocks(blocks, executor, label="runs")
     require_semidefinite(outcomes, chain.kernel, names, "the covariance of one step", 0.0)
     saved = saved_steps(number, every)
     diverged = _warn_of_divergence(outcomes, names, rate)
@@ -150,8 +149,15 @@ def _with_gaussian_noise(optimizer: SGD | SGLD | Momentum) -> Chain:
     kernel = compile_kernel(
         [*change, *lower_triangle(optimizer.step_covariance), floor], optimizer.state
     )
-    settings = (clip, 1.0, 1.0, 1.0, True)
-    return Chain("Euler–Maruyama", kernel, settings, rows=kernel.data.shape[0], smallest_block=32)
+    settings = (clip, 1.0, 1.0, 1.0)
+    return Chain(
+        "Euler–Maruyama",
+        kernel,
+        settings,
+        rows=kernel.data.shape[0],
+        smallest_block=32,
+        patient=True,
+    )
 
 
 def _with_minibatches(optimizer: SGD | SGLD | Momentum) -> Chain:
@@ -165,7 +171,7 @@ def _with_minibatches(optimizer: SGD | SGLD | Momentum) -> Chain:
     injected = optimizer.injected_covariance
     kernel = compile_kernel([*optimizer.step_mean, *lower_triangle(injected)], optimizer.state)
     settings = (int(size), noise.replacement, not injected.is_zero_matrix)
-    return Chain("minibatches", kernel, settings, rows=int(size), smallest_block=1)
+    return Chain("minibatches", kernel, settings, rows=int(size), smallest_block=1, patient=True)
 
 
 def _require_same_fluctuations(optimizer: SGD | SGLD | Momentum, noise: PerSample) -> None:

@@ -78,7 +78,7 @@ def grow(children: st.SearchStrategy[sp.Expr]) -> st.SearchStrategy[sp.Expr]:
     )
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(st.lists(st.recursive(leaves, grow, max_leaves=6), min_size=8, max_size=8))
 def test_random_expressions(expressions: list[sp.Expr]) -> None:
     kernel = compile_kernel(expressions, (x, y))
@@ -105,6 +105,7 @@ def test_random_expressions(expressions: list[sp.Expr]) -> None:
         (x**2.0, -3.0, 9.0),
         (x**-1.5, 0.25, 8.0),
         (x**0.3, 2.0, 2**0.3),
+        ((x**2.0 + 1) ** 1.5 * (x**2.0 + 1) ** -1.5, -3.0, 1.0),
         (1 / x, 0.0, np.inf),
         (sp.log(x), -1.0, np.nan),
         (sp.pi * x + sp.E, 1.0, np.pi + np.e),
@@ -176,6 +177,17 @@ def test_averages_over_data() -> None:
     np.testing.assert_allclose(
         out[LANES], np.mean(np.cos(few[:, 0] * np.mean(np.sin(few[:, 1] * u))))
     )
+
+
+def test_names_of_data_do_not_capture_those_of_the_code() -> None:
+    """The code calls its variables x0, x1, its numbers p0 and its averages m0."""
+    x0, x1, p0, c0, u, v = sp.symbols("x0 x1 p0 c0 u v", real=True)
+    columns = np.random.default_rng(5).normal(size=(4, 9))
+    data = Dataset(dict(zip((x1, x0, p0, c0), columns, strict=True)))
+    average = SampleMean((u * x0 - 0.7 * v * x1) ** 2 * sp.exp(p0 * c0 * u) + p0, data)
+    b, a, p, c = columns
+    expected = np.mean((0.3 * a - 0.7 * 2.0 * b) ** 2 * np.exp(p * c * 0.3) + p)
+    assert compile_kernel([average], (u, v))([0.3, 2.0])[0] == pytest.approx(expected, rel=1e-13)
 
 
 @pytest.mark.parametrize(

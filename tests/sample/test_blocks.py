@@ -74,7 +74,7 @@ def test_processes_give_the_same_numbers() -> None:
 def test_blocks_are_pickled_small() -> None:
     """As source: numba would send the machine's view of every function that a driver calls."""
     kernel = blocks.Kernel("", np.zeros(1), np.zeros((0, 0)), 1)
-    chain = blocks.Chain("Euler–Maruyama", kernel, (), rows=0, smallest_block=32)
+    chain = blocks.Chain("Euler–Maruyama", kernel, (), rows=0, smallest_block=32, patient=False)
     (block,) = blocks.make_blocks(chain, np.zeros((1, 2)), steps=1, save_every=None, seed=1)
     assert len(pickle.dumps(block)) < 2000
 
@@ -115,7 +115,9 @@ def test_blocks_have_independent_noise() -> None:
 )
 def test_sizes_of_blocks(count: int, smallest: int, sizes: list[int]) -> None:
     kernel = blocks.Kernel("", np.zeros(0), np.zeros((0, 0)), 0)
-    chain = blocks.Chain("Euler–Maruyama", kernel, (), rows=0, smallest_block=smallest)
+    chain = blocks.Chain(
+        "Euler–Maruyama", kernel, (), rows=0, smallest_block=smallest, patient=False
+    )
     made = blocks.make_blocks(chain, np.zeros((count, 1)), steps=1, save_every=None, seed=1)
     assert [block.start.shape[0] for block in made] == sizes
     assert [block.first for block in made] == np.cumsum([0, *sizes[:-1]]).tolist()
