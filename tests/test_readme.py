@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import matplotlib as mpl
+import matplotlib.pyplot as plt
 import pytest
 
 ROOT = Path(__file__).parent.parent
@@ -17,7 +18,9 @@ def test_example_runs(
     (example,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     monkeypatch.chdir(tmp_path)
     mpl.use("Agg")
-    exec(compile(example, "README.md", "exec"), {})
+    with plt.ioff():
+        exec(compile(example, "README.md", "exec"), {})
+        plt.close("all")
     latex, numbers = capsys.readouterr().out.strip().rsplit("\n", 1)
     assert latex.startswith(r"\begin{aligned}")
     solved, sampled = map(float, numbers.split())
