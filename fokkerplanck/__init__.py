@@ -11,7 +11,11 @@ from __future__ import annotations
 
 from fokkerplanck import errors
 from fokkerplanck.discretize.grid import Grid, Mapped
+from fokkerplanck.discretize.mesh import Mesh
 from fokkerplanck.discretize.operator import FokkerPlanckOperator, assemble
+from fokkerplanck.discretize.schemes.corner import Corner
+from fokkerplanck.discretize.schemes.cross_diffusion import CrossDiffusion
+from fokkerplanck.discretize.schemes.log_density import LogDensity
 from fokkerplanck.discretize.schemes.selling import Selling
 from fokkerplanck.model import noise
 from fokkerplanck.model.diffusion import Diffusion
@@ -23,6 +27,7 @@ from fokkerplanck.results.ensemble import Ensemble
 from fokkerplanck.results.field import Field, VectorField
 from fokkerplanck.sample.paths import simulate
 from fokkerplanck.sample.sgd import simulate_sgd
+from fokkerplanck.solve.fipy import FiPy
 from fokkerplanck.solve.solvers import DetailedBalance, SparseLU, SubtractionFree
 from fokkerplanck.solve.stationary import stationary_density
 
@@ -31,14 +36,19 @@ __version__ = "0.1.0"
 __all__ = [
     "SGD",
     "SGLD",
+    "Corner",
+    "CrossDiffusion",
     "Density",
     "DetailedBalance",
     "Diffusion",
     "Ensemble",
+    "FiPy",
     "Field",
     "FokkerPlanckOperator",
     "Grid",
+    "LogDensity",
     "Mapped",
+    "Mesh",
     "Momentum",
     "Selling",
     "SparseLU",
