@@ -108,7 +108,7 @@ class FiPy(FiPyAssembly):
             solver="sweeps",
             sweeps=count,
             change=change,
-            negative_mass=float(-np.minimum(masses, 0.0).sum()),
+            negative_mass=float(np.abs(np.minimum(masses, 0.0)).sum()),
             solve_seconds=clock.perf_counter() - began,
         )
         # A Mesh offers what densities ask of a Grid.

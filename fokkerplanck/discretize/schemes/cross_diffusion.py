@@ -40,9 +40,10 @@ class CrossDiffusion:
               \qquad F = A - \nabla\cdot D
 
     with its first two terms exponentially fitted (force and tensor at the face) and ``d_j p`` the
-    mean of the two cells' second-order differences.  Second order, walls included: no flux crosses
-    a reflecting wall, along which ``d_j p`` is one-sided, since the density's normal derivative
-    does not vanish there; at an absorbing wall ``p = 0``.  Columns sum to minus the killing.
+    mean of the two cells' central differences.  Second order, walls included: no flux crosses a
+    reflecting wall, and differences beside it are one-sided, since the density's normal derivative
+    does not vanish there (a mirror would make it); at an absorbing wall ``p = 0``.  Columns sum
+    to minus the killing.
 
     The drift across the strong noise is not amplified, as it is in a monotone linear scheme: for
     anisotropy of 100 and more without detailed balance this is the accurate linear scheme.  The
@@ -159,10 +160,11 @@ def _along(grid: Grid, axis: int, matrix: csc_matrix) -> csc_matrix:
 
 
 def _derivative(axis: Axis) -> csc_matrix:
-    """First derivative at the centres of one axis: parabolas through three neighbours.
+    """First derivative at the centres of one axis: parabolas through the cell and its neighbours.
 
-    Beside a reflecting wall the three are the cell and the next two on one side; beside an
-    absorbing one the third is the wall, where the function is zero.
+    Beside an absorbing wall the third point is the wall, where the function is zero.  Beside a
+    reflecting one two points remain: an error of first order in one row of cells, of second order
+    in all; a parabola of three cells there measured no better, and worse at anisotropy 100.
     """
     count = axis.cells
     length = axis.edges[-1] - axis.edges[0]
@@ -176,11 +178,7 @@ def _derivative(axis: Axis) -> csc_matrix:
             elif 0 <= j < count:
                 nodes[j] = axis.centers[j]
             elif axis.boundary[j >= count] == "absorbing":
-                nodes[-1 if j < 0 else count] = axis.edges[-1 if j >= count else 0]
-            else:
-                inward = k + 2 if j < 0 else k - 2
-                if 0 <= inward < count:
-                    nodes[inward] = axis.centers[inward]
+                nodes[j] = axis.edges[-1 if j >= count else 0]
         slopes = _lagrange_slopes(list(nodes.values()), axis.centers[k])
         for j, weight in zip(nodes, slopes, strict=True):
             if axis.periodic or 0 <= j < count:

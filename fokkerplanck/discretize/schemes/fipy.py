@@ -84,14 +84,22 @@ class FiPyAssembly:
         killing = np.zeros(grid.size)
         where = faces.absorbing_cells
         killing[where] = -np.asarray(rates.sum(axis=0)).ravel()[where]
-        rates.setdiag(0.0)
-        rates.eliminate_zeros()
-        lost = rates.data <= 0.0
-        rates.data[lost] = TINY
-        info = Info(scheme="FiPy", drift="face force", rates_below_rounding=int(lost.sum()))
+        rates, lost = _both_ways(rates)
+        info = Info(scheme="FiPy", drift="face force", rates_below_rounding=lost)
         matrix = with_diagonal(rates, killing)
         # A Mesh offers what operators ask of a Grid.
         return FokkerPlanckOperator(matrix, cast(Grid, grid), killing, None, True, info)
+
+
+def _both_ways(rates: csc_matrix) -> tuple[csc_matrix, int]:
+    """Off-diagonal rates with at least TINY wherever the opposite rate is; how many were lower."""
+    off = csc_matrix(rates)
+    off.setdiag(0.0)
+    off.data = np.maximum(off.data, 0.0)
+    off.eliminate_zeros()
+    present = csc_matrix((np.full(off.nnz, TINY), off.indices, off.indptr), shape=off.shape)
+    whole = csc_matrix(off + present + present.T)
+    return whole, int(whole.nnz - off.nnz)
 
 
 def _fipy() -> Any:

@@ -62,9 +62,14 @@ ROTATING_DRIFT = [[1, -1], [1, 1]]
 
 
 def test_strong_anisotropy_without_potential():
-    error, negative = density_error(ROTATING_DRIFT, rotated(100, 30), 128)
-    assert error < 2.4e-3
-    assert negative < 1e-8
+    model, covariance = ornstein_uhlenbeck(ROTATING_DRIFT, rotated(100, 30))
+    grid = box(covariance, 128)
+    density = fpk.stationary_density(fpk.assemble(model, grid, CrossDiffusion()))
+    exact = fpk.gaussian_density(grid, [0, 0], covariance)
+    # Measured 2.3e-3 and 1e-9; a monotone linear scheme has an error of 0.1 here.
+    assert np.abs(density.masses - exact.masses).sum() < 2.4e-3
+    assert 0 < density.info["negative_mass"] < 1e-8
+    assert density.info["negative_mass"] == pytest.approx(-np.minimum(density.masses, 0).sum())
 
 
 @pytest.mark.parametrize(("anisotropy", "degrees"), [(1, 0), (10, 0), (10, 10), (10, 30), (10, 45)])
