@@ -179,7 +179,7 @@ def test_diagonal_tensor_is_the_selling_scheme(dimension, boundary):
     tensor = np.diag(1.0 / (1.0 + np.arange(dimension)))
     hessian = np.eye(dimension) + 0.3 * (np.ones((dimension, dimension)) - np.eye(dimension))
     model, _ = ornstein_uhlenbeck(tensor @ hessian, tensor)
-    limits = {v: (-1.5, 2.0 + k, 4 + k) for k, v in enumerate(VARIABLES[:dimension])}
+    limits = {v: (-0.7, 0.9 + 0.1 * k, 4 + k) for k, v in enumerate(VARIABLES[:dimension])}
     grid = fpk.Grid(limits, boundary=boundary)
     ours = fpk.assemble(model, grid, CrossDiffusion())
     theirs = fpk.assemble(model, grid, fpk.Selling())
