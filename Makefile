@@ -11,6 +11,7 @@ KERNELS := $(shell grep -rl --include='*.py' njit fokkerplanck)
 KERNEL_CACHE := .cache/numba/.current
 
 export NUMBA_CACHE_DIR := $(CURDIR)/.cache/numba
+export FOKKERPLANCK_CACHE := $(CURDIR)/.cache
 export MPLBACKEND := Agg
 
 .PHONY: figures derivations test test-slow lint types format clean
