@@ -37,8 +37,9 @@ STEP_WARNED, STEP_REFUSED = 0.4, 1.0
 BULK = 1e-3
 BULK_STEP_WARNED = 1.5
 # Hollows of psi that are no wells: shallower than one noise strength, or with a density below this
-# share of the largest, where it wanders and is not accurate.
-DEPTH, TAIL = 1.0, 1e-8
+# share of the largest, where it wanders; only wells above the second share lead to a refusal, as
+# tails under a weak current can look like wells.
+DEPTH, TAIL, MINOR = 1.0, 1e-8, 1e-4
 
 
 @dataclass(frozen=True)
@@ -74,11 +75,11 @@ def find_fixed_point(operator: LogDensityOperator) -> FixedPoint:
     -------
     FixedPoint
         Of `operator.order`, or of second where fourth has not converged.  `info` holds ``order``,
-        ``iterations``, ``change`` (in the last of them), ``residual`` of
-        ``div J = 0``, ``order_difference`` (L1 distance of the
-        two densities), ``barrier_step`` and ``bulk_step``: the largest differences of ``psi``
-        between neighbours on the ways between wells, and where the density is above 1e-3 of its
-        largest.
+        ``iterations`` (of both), ``change`` (in the last of that order), ``residual`` of ``div J =
+        0``, ``order_difference`` (L1 distance of the two densities), and the largest steps of
+        ``psi`` between neighbours: ``barrier_step`` on the ways between wells,
+        ``main_barrier_step`` between those that matter most, ``bulk_step`` where the density is
+        above 1e-3 of its largest.
 
     Raises
     ------
@@ -112,13 +113,12 @@ def find_fixed_point(operator: LogDensityOperator) -> FixedPoint:
     info = Info(
         solver="LogDensityIteration",
         order=chosen,
-        iterations=result.steps,
+        iterations=sum(each.steps for each in found.values()),
         change=result.change,
         residual=_residual(flux, result.psi, chosen),
         order_difference=float(np.abs(density[0] - density[-1]) @ grid.volumes.ravel()),
-        barrier_step=largest_step_between_wells(
-            result.psi, flux.lower, flux.upper, wells=_bottoms(grid, result.psi), depth=DEPTH
-        ),
+        barrier_step=_barrier_step(flux, result.psi, TAIL),
+        main_barrier_step=_barrier_step(flux, result.psi, MINOR),
         bulk_step=_bulk_step(flux, result.psi),
         fixed_point_seconds=clock.perf_counter() - began,
     )
@@ -135,10 +135,10 @@ def _judge(info: Info, grid: Grid) -> None:
             f"{info['change']:.2g} in each: {cells} cells do not resolve the anisotropy or the "
             "barrier; refine the grid, or use Corner() or Selling() where the drift has a potential"
         )
-    if info["barrier_step"] > STEP_REFUSED:
+    if info["main_barrier_step"] > STEP_REFUSED:
         raise NotConverged(
-            f"psi = -log p changes by {info['barrier_step']:.2g} between neighbouring cells on the "
-            f"way between two wells: {cells} cells do not determine their weights (at most "
+            f"psi = -log p changes by {info['main_barrier_step']:.2g} between neighbouring cells "
+            f"on the way between two wells: {cells} cells do not determine their weights (at most "
             f"{STEP_REFUSED:g}, better {STEP_WARNED:g}); refine the grid by that factor"
         )
     if info["change"] > SETTLED:
@@ -179,12 +179,15 @@ def _residual(flux: FaceFlux, psi: Array, order: int) -> float:
     return float(np.abs(matrix @ masses).max() / np.abs(matrix.diagonal() * masses).max())
 
 
-def _bottoms(grid: Grid, psi: Array) -> NDArray[np.bool_]:
-    """Cells that may be bottoms of wells: not in a tail, nor in the layer along a wall."""
-    inner = np.zeros(grid.shape, bool)
-    inner[tuple(slice(None) if axis.periodic else slice(1, -1) for axis in grid.axes)] = True
-    found: NDArray[np.bool_] = inner.ravel() & (psi < psi.min() - np.log(TAIL))
-    return found
+def _barrier_step(flux: FaceFlux, psi: Array, share: float) -> float:
+    """Largest step between wells with a density above a share of the largest.
+
+    Layers along walls are no wells.
+    """
+    inner = np.zeros(flux.grid.shape, bool)
+    inner[tuple(slice(None) if axis.periodic else slice(1, -1) for axis in flux.grid.axes)] = True
+    wells = inner.ravel() & (psi < psi.min() - np.log(share))
+    return largest_step_between_wells(psi, flux.lower, flux.upper, wells=wells, depth=DEPTH)
 
 
 def _bulk_step(flux: FaceFlux, psi: Array) -> float:
