@@ -145,12 +145,17 @@ def test_numeric_divergence_is_of_second_order(convention: str) -> None:
     assert 3.8 < errors[0] / errors[1] < 4.2
 
 
-def test_stratonovich_at_a_bend() -> None:
+def test_stratonovich_at_bends_and_jumps() -> None:
     bent = Diffusion.from_stratonovich((x,), [0], [[sp.sqrt(2) * (1 + sp.Abs(x))]])
     points = [np.array([-1.0, 1.5])]
     found = Coefficients.compile(bent).drift(points, (1e-3,))
     # Half of dD/dx, D = (1 + |x|)^2.
     np.testing.assert_allclose(found, [[-2.0, 2.5]], rtol=1e-9)
+    jump = sp.Piecewise((1 + x, x < 0), (2 + x, True))
+    compiled = Coefficients.compile(Diffusion.from_stratonovich((x,), [1], [[sp.sqrt(2) * jump]]))
+    points = [np.array([-0.5, 1.5])]
+    np.testing.assert_allclose(compiled.drift(points, (1e-3,)), [[1.5, 4.5]], rtol=1e-9)
+    np.testing.assert_allclose(compiled.force(points, (1e-3,)), [[0.5, -2.5]], rtol=1e-9)
     flat = Diffusion.from_stratonovich((x, y), [0, 0], [[2 + sp.sign(x), 0], [0, 1]])
     with pytest.raises(InvalidModel, match="no unique drift"):
         Coefficients.compile(flat).drift([X, Y], STEPS)

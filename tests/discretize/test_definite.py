@@ -31,7 +31,7 @@ def test_small_eigenvalue_of_a_nearly_singular_tensor() -> None:
     # diag(1, 1e-14) plus an off-diagonal of 1e-8: determinant 1e-14 - 1e-16.
     tensor = np.array([[1.0, 1e-8], [1e-8, 1e-14]])
     low, _ = extreme_eigenvalues(tensor)
-    assert float(low) == pytest.approx(1e-14 - 1e-16, rel=1e-12)
+    assert float(low) == pytest.approx(1e-14 - 1e-16, rel=1e-12, abs=0)
 
 
 def test_zero_and_negative_tensors() -> None:

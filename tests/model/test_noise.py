@@ -160,6 +160,8 @@ def test_parameters_leave_the_data_alone(logistic: SGD) -> None:
     assert logistic.subs({"a": 5, c: 0.1}).parameters == ()
     same = logistic.subs({"a": 5})
     assert numbers(same.covariance, POINT) == pytest.approx(brute_covariance(POINT) / 4, rel=1e-11)
+    mean = sample_gradients(POINT).mean(axis=0)
+    assert numbers(same.gradient, POINT).ravel() == pytest.approx(mean, rel=1e-12)
     assert pickle.loads(pickle.dumps(logistic)) == logistic
 
 
