@@ -2,7 +2,8 @@
 
 Every cell gives half of each weight to the edges ``x -> x + e`` and ``x -> x - e``, so that an
 edge conducts the mean of what its two ends ask of it.  Equivalently, every cell contributes the
-energy ``sum_k w_k [(u(x + e_k) - u(x))^2 + (u(x - e_k) - u(x))^2] / 4`` of its own tensor.
+energy ``sum_k w_k [(u(x + e_k) - u(x))^2 + (u(x - e_k) - u(x))^2] / 4`` of its own tensor.  Near
+reflecting walls, edges that lie off the axes take part in `fokkerplanck.discretize.tapers`.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from scipy.sparse import csc_matrix
 from fokkerplanck.discretize.columns import generator
 from fokkerplanck.discretize.flux import bernoulli, blended_rates, fitted_rates
 from fokkerplanck.discretize.grid import Grid
+from fokkerplanck.discretize.tapers import wall_tapers
 from fokkerplanck.discretize.upwind import upwind
 from fokkerplanck.discretize.walls import (
     ABSORBED,
@@ -33,11 +35,27 @@ Offsets = NDArray[np.int16]
 Flags = NDArray[np.bool_]
 
 
+@njit(cache=True)
+def _tapered(index: Integers, offset: Offsets, sign: int, shape: Integers, tapers: Array) -> float:
+    """Factor of the edge from a cell along ``sign * offset``, of all walls together."""
+    factor = 1.0
+    last = tapers.shape[2] - 1
+    for a in range(shape.size):
+        if offset[a] == 0:
+            continue
+        span = abs(offset[a])
+        first = min(index[a], index[a] + sign * offset[a])
+        factor *= tapers[a, 0, min(max(first, 0), last), span]
+        factor *= tapers[a, 1, min(max(shape[a] - 1 - first - span, 0), last), span]
+    return factor
+
+
 @njit(cache=True, nogil=True)
 def _emit(
     shape: Integers,
     walls: Integers,
     barriers: Flags,
+    tapers: Array,
     offsets: Offsets,
     weights: Array,
     axis_weights: Array,
@@ -63,6 +81,9 @@ def _emit(
             for a in range(size):
                 if weights[k, j] > 0.0:
                     margin[a] = max(margin[a], abs(offsets[k, j, a]))
+    for a in range(size):
+        # An edge is tapered for both its ends or for neither.
+        margin[a] += tapers.shape[2] - 1
     index = np.zeros(size, np.int64)
     ends = np.empty(2, np.int64)
     ways = np.ones(2)
@@ -111,11 +132,9 @@ def _emit(
                     values[count] = weight * bernoulli(z)
                     count += 1
                     continue
-                # The inner edge of an oblique cell at a wall takes the whole weight: dropping the
-                # outer half would leave the strip along the wall with too little diffusion, an
-                # error of first order.  A stencil on the axes has no flux across the wall to lose.
-                one_sided = ends[1 - s] == REFLECTED and oblique
-                conductance = weight if one_sided else 0.5 * weight
+                conductance = 0.5 * weight
+                if oblique and not inner:
+                    conductance *= _tapered(index, offset, sign, shape, tapers)
                 z = level[y] - level[x]
                 if slope.size:
                     for a in range(size):
@@ -188,6 +207,7 @@ def edge_matrix(
         np.array(grid.shape, np.int64),
         wall_codes(grid),
         np.empty((0, size), np.bool_) if barriers is None else barriers,
+        wall_tapers(grid, offsets, weights),
         offsets,
         weights,
         axis_weights,

@@ -52,6 +52,8 @@ class FaceForce:
 
     Attributes
     ----------
+    whole : (n, d)
+        ``D^-1 F``; limited to 1e6 where the tensor is singular, 0 along axes without noise.
     slope : (n, d)
         The fitted part of ``D^-1 F``.
     residual : (n, d) or None
@@ -62,6 +64,7 @@ class FaceForce:
         Cells with a residual.
     """
 
+    whole: Array
     slope: Array
     residual: Array | None
     share: Array
@@ -203,7 +206,7 @@ def split_force(
     chi = np.where(singular, 1.0, _curl_share(grid, fitted))
     limits = np.where(_near_walls(grid, offsets, weights), AT_WALLS, INSIDE)
     slope, residual, _, count = within(limits / np.maximum(chi, LEAST_CURL))
-    return FaceForce(slope, residual if count else None, chi**2, count)
+    return FaceForce(fitted, slope, residual if count else None, chi**2, count)
 
 
 def _curl_share(grid: Grid, slope: Array) -> Array:

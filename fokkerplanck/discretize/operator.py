@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csc_matrix, csr_matrix
 from scipy.sparse.csgraph import connected_components
 
+from fokkerplanck.discretize.coefficients import Coefficients
 from fokkerplanck.discretize.grid import Grid
 from fokkerplanck.discretize.info import Info
 from fokkerplanck.errors import DisconnectedWarning, InvalidModel
@@ -103,7 +104,8 @@ def assemble(
     grid : Grid
         Axes named as the variables, in their order.
     scheme : Scheme, optional
-        `Selling()` by default.
+        By default one is chosen by detailed balance and anisotropy; ``info["choice"]`` says which
+        and why.
     time : float, optional
         Where the coefficients depend on time.
 
@@ -125,8 +127,6 @@ def assemble(
     >>> operator.matrix.shape, bool(abs(operator.matrix.sum(axis=0)).max() < 1e-14)
     ((8, 8), True)
     """
-    from fokkerplanck.discretize.schemes.selling import Selling
-
     if not isinstance(diffusion, Diffusion):
         hint = ".diffusion()" if hasattr(diffusion, "diffusion") else "a Diffusion"
         raise InvalidModel(f"assemble needs a Diffusion, not {type(diffusion).__name__}: {hint}")
@@ -134,11 +134,30 @@ def assemble(
         raise InvalidModel(f"a scheme is a value such as Selling(), not {scheme!r}")
     grid.require(diffusion.variables)
     began = clock.perf_counter()
-    operator = (scheme or Selling()).assemble(diffusion, grid, time)
+    if scheme is None:
+        operator = _assemble_with_choice(diffusion, grid, time)
+    else:
+        operator = scheme.assemble(diffusion, grid, time)
     _warn_if_disconnected(operator)
     return operator.with_info(
         unknowns=grid.size, entries=operator.entries, seconds=clock.perf_counter() - began
     )
+
+
+def _assemble_with_choice(
+    diffusion: Diffusion, grid: Grid, time: float | None
+) -> FokkerPlanckOperator:
+    # The schemes import this file.
+    from fokkerplanck.discretize.choose import choose
+    from fokkerplanck.discretize.schemes.selling import Selling
+
+    coefficients = Coefficients.compile(diffusion, time)
+    scheme, reason = choose(coefficients, grid)
+    if isinstance(scheme, Selling):
+        operator = scheme.assemble_compiled(coefficients, grid)
+    else:
+        operator = scheme.assemble(diffusion, grid, time)
+    return operator.with_info(choice=reason)
 
 
 def _warn_if_disconnected(operator: FokkerPlanckOperator) -> None:

@@ -43,7 +43,8 @@ def integrals(function: Callable[[Array], Array], starts: Array, ends: Array) ->
     for halving in range(HALVINGS + 1):
         coarse, fine = _gauss(function, lower, upper, LOW), _gauss(function, lower, upper, HIGH)
         # Relative to the whole interval's integral: a tiny remainder need not be exact in itself.
-        np.maximum.at(size, owner, np.abs(fine))
+        with np.errstate(invalid="ignore"):
+            np.maximum.at(size, owner, np.abs(fine))
         error = np.abs(fine - coarse)
         done = error <= ROUNDING * (size[owner] + 1.0)
         if halving == HALVINGS:

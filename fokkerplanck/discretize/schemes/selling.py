@@ -20,17 +20,18 @@ from fokkerplanck.discretize.info import Info
 from fokkerplanck.discretize.interval import interval_rates
 from fokkerplanck.discretize.operator import FokkerPlanckOperator
 from fokkerplanck.discretize.potential import potential_at_centers
+from fokkerplanck.discretize.resolution import warn_of_layers, warn_of_rotation, warn_of_steps
 from fokkerplanck.discretize.selling import decompose
 from fokkerplanck.discretize.stencils import cell_slope
 from fokkerplanck.discretize.surfaces import closed_faces, warn_of_jumps_inside_cells
 from fokkerplanck.errors import InvalidModel, UnresolvedWarning
 from fokkerplanck.model.diffusion import Diffusion
 
-__all__ = ["Selling"]
+__all__ = ["Selling", "diffusion_jumps_in_ito_form"]
 
 Array = NDArray[np.float64]
 
-# Levels between `warnings.warn` here and the caller of `assemble`.
+# Levels between `assemble_compiled` and the caller of `fokkerplanck.assemble`.
 STACK = 4
 
 
@@ -94,46 +95,48 @@ class Selling:
         UnsupportedTensor
             When the tensor couples more than three axes.
         """
-        coefficients = Coefficients.compile(diffusion, time)
-        if diffusion.jumps:
+        return self.assemble_compiled(Coefficients.compile(diffusion, time), grid)
+
+    def assemble_compiled(self, coefficients: Coefficients, grid: Grid) -> FokkerPlanckOperator:
+        """The operator of coefficients that are compiled already."""
+        if coefficients.diffusion.jumps:
             warn_of_jumps_inside_cells(coefficients, grid, STACK)
         if grid.dimension == 1:
             return _interval(coefficients, grid)
-        return self._edges(coefficients, grid)
-
-    def _edges(self, coefficients: Coefficients, grid: Grid) -> FokkerPlanckOperator:
         tensor = coefficients.tensor(grid.mesh)
         scaled = tensor_in_cells(tensor, grid)
         offsets, weights, added = self._decompose(scaled, grid)
-        barriers = closed_faces(coefficients, grid, tensor)
+        source = diffusion_jumps_in_ito_form(coefficients.diffusion)
+        potential = None if source else potential_at_centers(coefficients, grid)
         # Masses carry the volume: their potential is Phi - log volume.
         level = -np.log(np.broadcast_to(grid.volumes, grid.shape)).ravel()
-        fields: dict[str, Any] = {"level": level, "barriers": barriers}
-        entries: dict[str, Any] = {"drift": "potential differences"}
-        potential = None
-        source = diffusion_jumps_in_ito_form(coefficients.diffusion)
-        if not source:
-            potential = potential_at_centers(coefficients, grid)
+        fields: dict[str, Any] = {"barriers": closed_faces(coefficients, grid, tensor)}
+        entries: dict[str, Any] = {"scheme": "Selling"}
         if potential is not None:
-            fields["level"] = level + potential.ravel()
+            level = level + potential.ravel()
             fields["wall_slope"] = _downhill(potential, grid)
+            entries["drift"] = "potential differences"
+            entries["potential_step"] = warn_of_steps(potential, grid, STACK)
+            turn, anisotropy = warn_of_rotation(tensor, potential, grid, STACK)
+            entries |= {"anisotropy": anisotropy, "stencil_turn": turn}
         else:
-            force = coefficients.force(grid.mesh, _steps(grid))
-            split = split_force(grid, scaled, vector_in_cells(force, grid), offsets, weights)
+            force = vector_in_cells(coefficients.force(grid.mesh, _steps(grid)), grid)
+            split = split_force(grid, scaled, force, offsets, weights)
             fields |= {"slope": split.slope, "share": split.share, "wall_slope": split.slope}
             fields["residual"] = split.residual
-            entries = {"drift": "face force", "upwinded_cells": split.upwinded}
+            entries |= {"drift": "face force", "upwinded_cells": split.upwinded}
+            entries["cell_peclet"] = warn_of_layers(split.whole, tensor, grid, STACK)
         if source:
             drift = vector_in_cells(coefficients.drift(grid.mesh, _steps(grid)), grid)
             split = split_force(grid, scaled, drift, offsets, weights)
             fields |= {"source_slope": split.slope, "residual": split.residual}
-            entries = {"drift": "source cell", "upwinded_cells": split.upwinded}
+            entries |= {"drift": "source cell", "upwinded_cells": split.upwinded}
         axis_weights = np.ascontiguousarray(np.einsum("nii->ni", scaled))
-        matrix, killing = edge_matrix(grid, offsets, weights, axis_weights, **fields)
-        longest = int(np.abs(offsets[weights > 0.0]).max(initial=0))
-        info = Info(scheme="Selling", **entries, largest_offset=longest, added_noise=added)
+        matrix, killing = edge_matrix(grid, offsets, weights, axis_weights, level=level, **fields)
+        entries["largest_offset"] = int(np.abs(offsets[weights > 0.0]).max(initial=0))
+        entries["added_noise"] = added
         flat = None if potential is None else potential.ravel()
-        return FokkerPlanckOperator(matrix, grid, killing, flat, True, info)
+        return FokkerPlanckOperator(matrix, grid, killing, flat, True, Info(**entries))
 
     def _decompose(self, scaled: Array, grid: Grid) -> tuple[NDArray[np.int16], Array, float]:
         """Offsets, weights, and the largest share of the trace that had to be added as noise."""
@@ -155,7 +158,7 @@ class Selling:
             f"multiplies the noise along the weak direction by up to {factor:.3g}; refine the "
             "grid, raise reach, align the axes, or use Corner() or LogDensity()",
             UnresolvedWarning,
-            stacklevel=STACK + 1,
+            stacklevel=STACK + 2,
         )
         return offsets, weights, share
 
@@ -168,8 +171,11 @@ def diffusion_jumps_in_ito_form(diffusion: Diffusion) -> bool:
 def _interval(coefficients: Coefficients, grid: Grid) -> FokkerPlanckOperator:
     rates = interval_rates(coefficients, grid)
     matrix = generator(rates.targets, rates.sources, rates.rates, rates.killing)
-    drift = "integrals between centres" if rates.potential is None else "potential differences"
-    info = Info(scheme="Selling", drift=drift, largest_offset=1, closed_faces=rates.closed)
+    if rates.potential is None:
+        info = Info(scheme="Selling", drift="integrals between centres", closed_faces=rates.closed)
+    else:
+        step = warn_of_steps(rates.potential, grid, STACK + 1)
+        info = Info(scheme="Selling", drift="potential differences", potential_step=step)
     return FokkerPlanckOperator(matrix, grid, rates.killing, rates.potential, True, info)
 
 
