@@ -41,6 +41,17 @@ def check_generator(matrix, killing=0.0):
     assert np.abs(np.asarray(matrix.sum(axis=0)).ravel() + killing).max() < 1e-14 * scale
 
 
+def check_flux(operator, matrix, psi):
+    """The net flow across every face is the logarithmic mean of e^-psi times the velocity."""
+    flux, masses = operator.flux, np.exp(-psi) * operator.grid.volumes.ravel()
+    forwards = np.asarray(matrix[flux.upper, flux.lower]).ravel() * masses[flux.lower]
+    backwards = np.asarray(matrix[flux.lower, flux.upper]).ravel() * masses[flux.upper]
+    p, q = np.exp(-psi[flux.lower]), np.exp(-psi[flux.upper])
+    mean = (p - q) / (psi[flux.upper] - psi[flux.lower])
+    wanted = flux.volume * mean * flux.velocity(psi.reshape(operator.grid.shape), 4)
+    assert np.allclose(forwards - backwards, wanted, rtol=0, atol=1e-12 * forwards.max())
+
+
 @pytest.mark.parametrize("anisotropy", [100.0, 1e4])
 @pytest.mark.parametrize("degrees", [10, 30, 45])
 def test_ornstein_uhlenbeck_at_any_anisotropy(anisotropy, degrees):
@@ -122,14 +133,7 @@ def test_generator_at_any_psi_is_positive_and_carries_its_flux():
     matrix = operator.generator_at(psi)
     check_generator(matrix)
     assert off_diagonal(matrix).data.min() > 0.0
-    flux, masses = operator.flux, np.exp(-psi) * problem.grid.volumes.ravel()
-    forwards = np.asarray(matrix[flux.upper, flux.lower]).ravel() * masses[flux.lower]
-    backwards = np.asarray(matrix[flux.lower, flux.upper]).ravel() * masses[flux.upper]
-    p, q = np.exp(-psi[flux.lower]), np.exp(-psi[flux.upper])
-    mean = (p - q) / (psi[flux.upper] - psi[flux.lower])
-    velocity = flux.velocity(psi.reshape(24, 24), 4)
-    wanted = flux.volume * mean * velocity
-    assert np.allclose(forwards - backwards, wanted, rtol=0, atol=1e-12 * forwards.max())
+    check_flux(operator, matrix, psi)
 
 
 @pytest.mark.parametrize("degrees", [0, 30])
@@ -138,6 +142,7 @@ def test_linear_generator_has_the_same_stationary_density(degrees):
     operator = fpk.assemble(problem.model, problem.grid, LogDensity(tolerance=1e-11))
     check_generator(operator.matrix)
     assert operator.killing.max() == 0.0
+    check_flux(operator, operator.matrix, operator.fixed_point.psi)
     nonlinear = fpk.stationary_density(operator)
     linear = fpk.stationary_density(operator, fpk.SubtractionFree())
     assert nonlinear.info["solver"] == "LogDensityIteration"
