@@ -86,7 +86,10 @@ def _combined(answers: list[Array], residuals: list[Array], root: Array) -> Arra
     if len(answers) == 1:
         return answers[0]
     change = np.diff(residuals, axis=0) * root
-    coefficients = np.linalg.lstsq(change.T, residuals[-1] * root, rcond=CONDITION)[0]
+    # By QR first: the singular values of the small factor are those of the tall matrix.
+    orthogonal, small = np.linalg.qr(change.T)
+    projected = orthogonal.T @ (residuals[-1] * root)
+    coefficients = np.linalg.lstsq(small, projected, rcond=CONDITION)[0]
     if not np.abs(coefficients).sum() <= LARGEST_SUM:
         return answers[-1]
     shift = coefficients @ np.diff(answers, axis=0)
