@@ -21,6 +21,9 @@ from fokkerplanck.errors import (
     UnboundSymbol,
 )
 
+# The laws hold on coarse grids too, of which a warning tells what they cost in accuracy.
+pytestmark = pytest.mark.filterwarnings("ignore::fokkerplanck.errors.UnresolvedWarning")
+
 x, y, z, s = sp.symbols("x y z s", real=True)
 WELL = (x**2 - 1) ** 2 / 4 + x * y / 2 + y**2
 RING = -sp.cos(x) - sp.sin(x) * sp.cos(y)
@@ -75,7 +78,7 @@ def test_gibbs_densities_stand_still(name: str, form: str) -> None:
     diffusion = isothermal(potential, tensor, variables)
     if form == "ito":
         diffusion = fpk.Diffusion(variables, diffusion.drift, tensor)
-    operator = fpk.assemble(diffusion, grid)
+    operator = fpk.assemble(diffusion, grid, fpk.Selling())
     energy = np.broadcast_to(sp.lambdify(variables, potential, "numpy")(*grid.mesh), grid.shape)
     masses = (np.exp(energy.min() - energy) * grid.volumes).ravel()
     matrix = operator.matrix
@@ -102,13 +105,12 @@ WALLS = ["reflecting", "absorbing", "periodic", {"x": ("absorbing", "reflecting"
 @pytest.mark.parametrize("walls", WALLS)
 @pytest.mark.parametrize("weak", [0.3, 0.01, 1e-4])
 @pytest.mark.parametrize("swirl", [0.0, 3.0])
-@pytest.mark.filterwarnings("ignore::fokkerplanck.errors.UnresolvedWarning")
 @pytest.mark.filterwarnings("ignore::fokkerplanck.errors.DisconnectedWarning")
 def test_columns_and_signs(walls: Any, weak: float, swirl: float) -> None:
     # Drifts with and without a potential, strongly and weakly rotated noise, every kind of wall.
     drift = [sp.sin(x) - swirl * sp.sin(y), -sp.sin(2 * y) + swirl * sp.cos(x)]
     grid = Grid(x=(-PI, PI, 14), y=(-PI, PI, 12), boundary=walls)
-    operator = fpk.assemble(fpk.Diffusion((x, y), drift, rotated(0.5, weak)), grid)
+    operator = fpk.assemble(fpk.Diffusion((x, y), drift, rotated(0.5, weak)), grid, fpk.Selling())
     law_of_generators(operator)
     # A corner between absorbing walls may lose its mass outwards only; all else is one part.
     _, part = operator.components
@@ -125,15 +127,15 @@ def test_columns_and_signs(walls: Any, weak: float, swirl: float) -> None:
 
 @pytest.mark.parametrize("weak", [0.1, 1e-3])
 @pytest.mark.parametrize("angle", np.linspace(0.05, np.pi - 0.05, 9))
-@pytest.mark.filterwarnings("ignore::fokkerplanck.errors.UnresolvedWarning")
 def test_corners_stay_connected(angle: float, weak: float) -> None:
     for shape in ((6, 6), (20, 17), (3, 40)):
         grid = Grid(x=(-1, 1, shape[0]), y=(-1, 1, shape[1]))
-        operator = fpk.assemble(fpk.Diffusion((x, y), [-x, -y], rotated(angle, weak)), grid)
+        operator = fpk.assemble(
+            fpk.Diffusion((x, y), [-x, -y], rotated(angle, weak)), grid, fpk.Selling()
+        )
         assert operator.components[0] == 1
 
 
-@pytest.mark.filterwarnings("ignore::fokkerplanck.errors.UnresolvedWarning")
 def test_corners_stay_connected_in_space() -> None:
     rng = np.random.default_rng(3)
     for _ in range(6):
@@ -142,13 +144,14 @@ def test_corners_stay_connected_in_space() -> None:
         operator = fpk.assemble(
             fpk.Diffusion((x, y, z), [-x, -y, -z], (tensor + tensor.T) / 2),
             Grid(x=(-1, 1, 7), y=(-1, 1, 6), z=(-1, 1, 5)),
+            fpk.Selling(),
         )
         assert operator.components[0] == 1
         law_of_generators(operator)
 
 
 def test_adjoint() -> None:
-    operator = fpk.assemble(isothermal(WELL, VARYING, (x, y)), REFLECTING)
+    operator = fpk.assemble(isothermal(WELL, VARYING, (x, y)), REFLECTING, fpk.Selling())
     rng = np.random.default_rng(0)
     left, right = rng.random((2, REFLECTING.size))
     assert left @ (operator.matrix @ right) == pytest.approx(
@@ -170,7 +173,7 @@ def test_consistency_on_smooth_densities(drive: list[sp.Expr]) -> None:
     errors = []
     for n in (24, 48, 96):
         grid = Grid(x=(-1.5, 1.5, n), y=(-1.5, 1.5, n))
-        operator = fpk.assemble(fpk.Diffusion((x, y), drift, VARYING), grid)
+        operator = fpk.assemble(fpk.Diffusion((x, y), drift, VARYING), grid, fpk.Selling())
         values, wanted = sp.lambdify((x, y), [density, exact], "numpy", cse=True)(*grid.mesh)
         change = (operator.matrix @ (values * grid.volumes).ravel()).reshape(grid.shape)
         inside = (slice(n // 8, -(n // 8)),) * 2
@@ -190,7 +193,7 @@ def test_backward_equation_on_smooth_observables() -> None:
     errors = []
     for n in (48, 96):
         grid = Grid(x=(-1.5, 1.5, n), y=(-1.5, 1.5, n))
-        operator = fpk.assemble(given, grid)
+        operator = fpk.assemble(given, grid, fpk.Selling())
         values, wanted = sp.lambdify((x, y), [function, exact], "numpy", cse=True)(*grid.mesh)
         change = (operator.adjoint @ np.asarray(values).ravel()).reshape(grid.shape)
         inside = (slice(n // 8, -(n // 8)),) * 2

@@ -62,7 +62,7 @@ def turning() -> fpk.Diffusion:
 
 def current_error(grid: Grid, density: Density) -> float:
     """Largest error over the cells two away from a wall, in units of the largest current."""
-    operator = fpk.assemble(turning(), grid)
+    operator = fpk.assemble(turning(), grid, fpk.Selling())
     found = probability_current(operator, density).values
     points = np.stack(np.broadcast_arrays(*grid.mesh))
     exact = -np.einsum("ij,jxy->ixy", TURN, points) * density.values
@@ -85,7 +85,7 @@ def test_current_of_a_turning_process_is_of_second_order(mapped: bool) -> None:
 
 def test_current_of_the_solved_stationary_density() -> None:
     grid = Grid(x=(-4.5, 4.5, 64), y=(-4.5, 4.5, 64))
-    density = fpk.stationary_density(fpk.assemble(turning(), grid))
+    density = fpk.stationary_density(fpk.assemble(turning(), grid, fpk.Selling()))
     assert current_error(grid, density) < 0.03
 
 
@@ -100,7 +100,9 @@ def test_no_current_at_detailed_balance(grid: Grid) -> None:
     potential = (x**2 - 1) ** 2 / 4 + x * y / 2 + y**2
     tensor = sp.Matrix([[1 + x**2, 0.4 * x], [0.4 * x, 0.5]])
     force = -tensor * sp.Matrix([sp.diff(potential, v) for v in (x, y)])
-    operator = fpk.assemble(fpk.Diffusion.from_isothermal((x, y), force, tensor), grid)
+    operator = fpk.assemble(
+        fpk.Diffusion.from_isothermal((x, y), force, tensor), grid, fpk.Selling()
+    )
     values = np.exp(-operator.potential.reshape(grid.shape))
     density = Density(values / np.sum(values * grid.volumes), grid)
     current = probability_current(operator, density).values
@@ -112,7 +114,7 @@ def test_no_current_at_detailed_balance(grid: Grid) -> None:
 @pytest.mark.parametrize("cells", [5, 8])
 def test_current_round_a_ring(cells: int) -> None:
     grid = Grid(x=(0, 1, cells), y=(0, 1, 3), boundary={"x": "periodic"})
-    operator = fpk.assemble(fpk.Diffusion((x, y), [2, 0], sp.diag(1, 1)), grid)
+    operator = fpk.assemble(fpk.Diffusion((x, y), [2, 0], sp.diag(1, 1)), grid, fpk.Selling())
     flat = Density(np.ones(grid.shape), grid)
     current = probability_current(operator, flat).values
     np.testing.assert_allclose(current[0], 2.0, rtol=1e-12)
@@ -125,7 +127,7 @@ def test_currents_of_a_spreading_density() -> None:
     for n in (40, 80):
         grid = Grid(x=(-6, 6, n), y=(-6, 6, n))
         density = gaussian_density(grid, [0.3, 0], np.eye(2))
-        operator = fpk.assemble(fpk.Diffusion((x, y), [0, 0], TENSOR), grid)
+        operator = fpk.assemble(fpk.Diffusion((x, y), [0, 0], TENSOR), grid, fpk.Selling())
         found = probability_current(operator, density).values
         points = np.stack(np.broadcast_arrays(*grid.mesh)) - np.array([0.3, 0])[:, None, None]
         exact = np.einsum("ij,jxy->ixy", TENSOR, points) * density.values
