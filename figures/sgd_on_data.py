@@ -238,8 +238,9 @@ def _draw_density(axis: Any, arrays: dict[str, np.ndarray], where: str, j: int, 
     )
     mean, spread = arrays["sampled"][i, j][:2], arrays["sampled"][i, j][[2, 4]]
     reach = 3.3 * np.sqrt(spread)
-    axis.set(xlim=(mean[0] - reach[0], mean[0] + reach[0]))
-    axis.set(ylim=(mean[1] - reach[1], mean[1] + reach[1]))
+    low = np.maximum(mean - reach, edges[:, 0])
+    high = np.minimum(mean + reach, edges[:, -1])
+    axis.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
     axis.plot([], [], color="#0072B2", label="Fokker–Planck")
     axis.plot([], [], color="#D55E00", linestyle="--", label="SGD")
 
