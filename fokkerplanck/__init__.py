@@ -25,9 +25,14 @@ from fokkerplanck.observe.potential import effective_potential
 from fokkerplanck.results.density import Density, gaussian_density
 from fokkerplanck.results.ensemble import Ensemble
 from fokkerplanck.results.field import Field, VectorField
+from fokkerplanck.results.rate import Rate
 from fokkerplanck.sample.paths import simulate
 from fokkerplanck.sample.sgd import simulate_sgd
+from fokkerplanck.solve.committor import committor
+from fokkerplanck.solve.escape import escape_rate
 from fokkerplanck.solve.fipy import FiPy
+from fokkerplanck.solve.passage import first_passage_variance, mean_first_passage_time
+from fokkerplanck.solve.quasi_stationary import quasi_stationary_density
 from fokkerplanck.solve.solvers import DetailedBalance, SparseLU, SubtractionFree
 from fokkerplanck.solve.stationary import stationary_density
 
@@ -50,16 +55,22 @@ __all__ = [
     "Mapped",
     "Mesh",
     "Momentum",
+    "Rate",
     "Selling",
     "SparseLU",
     "SubtractionFree",
     "VectorField",
     "assemble",
+    "committor",
     "effective_potential",
     "errors",
+    "escape_rate",
+    "first_passage_variance",
     "gaussian_density",
+    "mean_first_passage_time",
     "noise",
     "probability_current",
+    "quasi_stationary_density",
     "simulate",
     "simulate_sgd",
     "stationary_density",
