@@ -21,11 +21,12 @@ def test_example_runs(
     with plt.ioff():
         exec(compile(example, "README.md", "exec"), {})
         plt.close("all")
-    latex, numbers = capsys.readouterr().out.strip().rsplit("\n", 1)
+    latex, numbers, rate = capsys.readouterr().out.strip().rsplit("\n", 2)
     assert latex.startswith(r"\begin{aligned}")
     solved, sampled = map(float, numbers.split())
     # The README says that they differ: SGD visits the sharp well more often than order 2 has it.
     assert 0 < solved < sampled < 0.1
+    assert rate.startswith("Rate(value=0.00")
     assert (tmp_path / "potential.png").stat().st_size > 0
 
 

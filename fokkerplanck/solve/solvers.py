@@ -9,6 +9,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from fokkerplanck.discretize.grid import Grid
 from fokkerplanck.discretize.info import Info
 from fokkerplanck.discretize.operator import FokkerPlanckOperator
 from fokkerplanck.errors import DisconnectedDomain, InvalidModel, MetastableWarning
@@ -96,7 +97,9 @@ class SubtractionFree:
         DisconnectedDomain
             When there is more than one closed class of cells.
         """
-        factor = factorize(operator.matrix, shape=operator.grid.shape)
+        # A mesh has no shape to cut along: its cells are ordered by their graph.
+        shape = operator.grid.shape if isinstance(operator.grid, Grid) else None
+        factor = factorize(operator.matrix, shape=shape)
         logarithm = factor.log_stationary()
         info = Info(solver="SubtractionFree", factor_entries=factor.nnz, factor_flops=factor.flops)
         return Weights(factor.stationary(), info, logarithm)
