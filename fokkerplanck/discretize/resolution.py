@@ -21,8 +21,9 @@ MATTERS = float(np.log(1e3))
 # of 2 to 8: relaxation rates are off by 0.6 to 1.5 % at 3, by 0.1 % at 1.
 STEP = 3.0
 # Measured error of relaxation rates of Selling stencils: 0.008 (anisotropy^0.9 turn)^2 with the
-# turn of the eigenframe from cell to cell; within a factor 2 up to anisotropy 1000.  At 1.6: 2 %.
-POWER, TURN = 0.9, 1.6
+# turn of the eigenframe from cell to cell, within a factor 2 for anisotropy 10 to 1000: 2 % at 1.6.
+# Isotropic noise has no frame: (anisotropy - 1) anisotropy^-0.1 is the same at 10 and more.
+TURN = 1.6
 # Increase of -D^-1 F from cell to cell across a face towards which the drift converges: the layer
 # there is 1/sqrt of it cells thick.  Measured on rotated Ornstein-Uhlenbeck problems: at 1 the L1
 # error of the density is 2 % at anisotropy up to 10; beyond 30 it is 2 % at 1/4.
@@ -80,7 +81,7 @@ def warn_of_steps(potential: Array, grid: Grid, stacklevel: int) -> float:
 def warn_of_rotation(
     tensor: Array, potential: Array, grid: Grid, stacklevel: int
 ) -> tuple[float, float]:
-    """Largest ``anisotropy^0.9 turn`` of the tensor and anisotropy where the density matters.
+    """Largest ``anisotropy^0.9 turn`` of the tensor, and anisotropy, where the density matters.
 
     Parameters
     ----------
@@ -104,7 +105,9 @@ def warn_of_rotation(
         above[:, a] = (above[:, a] + 1) % axis.cells if axis.periodic else above[:, a] + 1
         inside = finite & (above[:, a] < axis.cells)
         above[:, a] = np.minimum(above[:, a], axis.cells - 1)
-        product = np.where(inside, ratio**POWER * _turn(here, _at(tensor, above, grid)), 0.0)
+        with np.errstate(invalid="ignore"):
+            strength = np.where(finite, (ratio - 1.0) * ratio**-0.1, 0.0)
+        product = np.where(inside, strength * _turn(here, _at(tensor, above, grid)), 0.0)
         if product.size and product.max() > worst:
             worst = float(product.max())
             at = int(np.argmax(product))

@@ -148,6 +148,15 @@ def _standard(base: Offsets) -> None:
 
 
 @njit(cache=True)
+def _diagonal(d: Array) -> bool:
+    for i in range(d.shape[0]):
+        for j in range(i):
+            if d[i, j] != 0.0:
+                return False
+    return True
+
+
+@njit(cache=True)
 def _one(d: Array, reach: int, base: Offsets, offsets: Offsets, weights: Array) -> bool:
     """Decompose one tensor, starting from a superbase; False where an offset is too long."""
     if d.shape[0] == 2:
@@ -164,7 +173,10 @@ def _decompose_all(
     d = np.empty((size, size))
     _standard(base)
     for n in range(tensors.shape[0]):
-        # The superbase of the cell before is obtuse for this one too, or a few flips away.
+        # The superbase of the cell before is obtuse for this one too, or a few flips away.  A
+        # diagonal tensor is its own decomposition, without rounding.
+        if _diagonal(tensors[n]):
+            _standard(base)
         if _one(tensors[n], reach, base, offsets[n], weights[n]):
             continue
         d[:] = tensors[n]

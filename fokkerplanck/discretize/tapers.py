@@ -15,9 +15,9 @@ leave the grid are missing, and far from the wall ``c_m = 1``.  Two conditions o
 
     b = Phi (1 + k - k z),   Phi = prod_m (1 + z + ... + z^(m-1)) / m,   k = (deg Phi + 1) / 2
 
-and then ``c >= 0``: it is the sum of the first s coefficients of a product like ``Phi``, and k times
-the last of them.  For m = 1 alone, c = 3/2, 1, 1, ...; for m = 1 and 2, c_1 = 1, 3/2, 1, ... and
-c_2 = 2, 1, 1, ....  Leaving the missing edges out without more is of first order, and so is 3/2
+and then ``c >= 0``: it is the sum of the first s coefficients of a product like ``Phi``, and k
+times the last of them.  For m = 1 alone, c = 3/2, 1, 1, ...; for m = 1 and 2, c_1 = 1, 3/2, 1, ...
+and c_2 = 2, 1, 1, ....  Leaving the missing edges out without more is of first order, and so is 3/2
 for all m as soon as an offset spans two rows (measured: `benchmarks/schemes_walls.py`).
 """
 
