@@ -1,0 +1,1 @@
+"""Workloads on which fokkerplanck and its peers are timed and judged, side by side in one run."""
