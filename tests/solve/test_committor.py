@@ -155,6 +155,31 @@ def test_islands_from_which_nothing_is_reached() -> None:
         committor(operator, x > 0.8, x < -0.8)
 
 
+def test_cut_edges_are_exponentially_fitted() -> None:
+    """Constant drift, two noise strengths to a cell: exact at the centres between cut walls."""
+    grid = fpk.Grid(x=(0, 1, 15))
+    for drift in (30.0, -30.0):
+        operator = fpk.assemble(fpk.Diffusion((x,), [drift], [[1]]), grid)
+        q = committor(operator, x < 0.123, x > 0.789)
+        center = np.clip(grid.centers[0], 0.123, 0.789)
+        exact = np.expm1(-drift * (center - 0.123)) / np.expm1(-drift * (0.789 - 0.123))
+        np.testing.assert_allclose(q.values, exact, rtol=1e-10)
+
+
+def test_what_drifts_into_a_trap_never_arrives() -> None:
+    """Left of 0.2 nothing but drift to the left: paths that get there are lost."""
+    model = fpk.Diffusion((x,), [-1], [[sp.Heaviside(x - sp.Rational(1, 5), 0)]])
+    with pytest.warns(DisconnectedWarning):
+        operator = fpk.assemble(model, fpk.Grid(x=(-1, 1, 40)))
+    q = committor(operator, x > 0.9, sp.And(x > 0.42, x < 0.53))
+    center = operator.grid.centers[0]
+    between = (center > 0.2) & (center < 0.42)
+    assert (q.values[center < 0.2] == 0.0).all()
+    assert (q.values[between] > 0.01).all()
+    assert (q.values[between] < 0.99).all()
+    assert np.isinf(mean_first_passage_time(operator, x > 0.5).values[center < 0.5]).all()
+
+
 @pytest.mark.parametrize(
     ("source", "target", "message"),
     [

@@ -79,6 +79,15 @@ def test_points_are_interpolated_to_second_order(start: float) -> None:
     assert np.all(np.abs(errors) < [1.3e-3, 3.3e-4, 0.9e-4])
 
 
+def test_points_beside_the_upper_wall() -> None:
+    """An absorbing wall there: the time falls to zero, linearly."""
+    grid = fpk.Grid(x=(0, 1, 50), boundary={"x": ("reflecting", "absorbing")})
+    operator = fpk.assemble(fpk.Diffusion((x,), [0], [[1]]), grid)
+    for start in (0.996, 0.985):
+        mean = escape_rate(operator, (start,), x < 0.2).info["mean_time"]
+        assert mean == pytest.approx((1 - start) * (start - 0.2) / 2, abs=2e-4)
+
+
 def test_regions_weigh_by_the_stationary_density_and_densities_by_themselves() -> None:
     operator = interval(200)
     center = operator.grid.centers[0]
