@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fokkerplanck.discretize.regions import level_function
+from fokkerplanck.discretize.level import level_function
 from fokkerplanck.errors import InvalidGrid
 
 __all__ = [

@@ -2,103 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-import sympy as sp
 from numpy.typing import NDArray
 from sympy.core.relational import Relational
-from sympy.logic.boolalg import And, BooleanAtom, BooleanFunction, Not, Or
+from sympy.logic.boolalg import BooleanFunction
 
-from fokkerplanck.discretize.coefficients import compile_expressions
 from fokkerplanck.discretize.grid import Grid
+from fokkerplanck.discretize.level import Level, level_function, on_coordinates
+from fokkerplanck.discretize.mesh import Mesh
 from fokkerplanck.errors import InvalidRegion
 
-__all__ = ["Level", "level_function", "region_fraction"]
+__all__ = ["region_fraction"]
 
 Array = NDArray[np.float64]
-Level = Callable[[Sequence[Array]], Array]
 
 # Sub-cells along each axis in a cell that the boundary cuts; linear interpolation of the level
 # inside each makes planar boundaries exact along the axes and curved ones good to 1e-4 of a cell.
 SUBCELLS = {1: 64, 2: 16, 3: 8, 4: 4}
 
 
-def level_function(region: Any, names: Sequence[str]) -> Level:
-    """A function of points that is positive inside the region, negative outside.
-
-    Parameters
-    ----------
-    region : SymPy relation, And, Or, Not, or a vectorised predicate of the coordinates
-        Symbols are matched to `names` by name.
-
-    Raises
-    ------
-    InvalidRegion
-        When the region is constant (``positive=True`` symbols turn ``x > 0`` into ``True``), is
-        an equation, or has symbols that are no coordinates.
-    """
-    if callable(region) and not isinstance(region, sp.Basic):
-        return _of_predicate(region)
-    return _of_boolean(_on_coordinates(region, names), _coordinates(names))
-
-
-def _coordinates(names: Sequence[str]) -> list[sp.Symbol]:
-    return [sp.Symbol(name, real=True) for name in names]
-
-
-def _on_coordinates(region: Any, names: Sequence[str]) -> Any:
-    """The relation on real symbols of those names, refused where it is constant."""
-    if isinstance(region, (bool, np.bool_, BooleanAtom)):
-        raise InvalidRegion(
-            f"the region is the constant {region}: a symbol declared positive=True makes x > 0 "
-            "true at once; declare it real=True, or pass lambda x: x > 0"
-        )
-    if not isinstance(region, (Relational, BooleanFunction)):
-        raise InvalidRegion(
-            f"a region is a relation such as x > 0.8, or sp.And(...) of several, not {region!r}"
-        )
-    by_name = {s.name: s for s in _coordinates(names)}
-    unknown = sorted(s.name for s in region.free_symbols if s.name not in by_name)
-    if unknown:
-        raise InvalidRegion(f"{unknown} are no coordinates; the grid has {tuple(names)}")
-    renamed = region.xreplace({s: by_name[s.name] for s in region.free_symbols})
-    if isinstance(renamed, BooleanAtom):
-        raise InvalidRegion(f"the region {region} is constant over real coordinates")
-    return renamed
-
-
-def _of_predicate(predicate: Callable[..., Any]) -> Level:
-    def level(points: Sequence[Array]) -> Array:
-        inside = np.asarray(predicate(*points), dtype=bool)
-        return np.where(
-            np.broadcast_to(inside, np.broadcast_shapes(*map(np.shape, points))), 1.0, -1.0
-        )
-
-    return level
-
-
-def _of_boolean(region: Any, coordinates: Sequence[sp.Symbol]) -> Level:
-    if isinstance(region, And | Or):
-        parts = [_of_boolean(part, coordinates) for part in region.args]
-        combine = np.minimum if isinstance(region, And) else np.maximum
-        return lambda points: combine.reduce(np.broadcast_arrays(*(p(points) for p in parts)))
-    if isinstance(region, Not):
-        inner = _of_boolean(region.args[0], coordinates)
-        return lambda points: -inner(points)
-    if isinstance(region, (sp.Gt, sp.Ge)):
-        difference = region.lhs - region.rhs
-    elif isinstance(region, (sp.Lt, sp.Le)):
-        difference = region.rhs - region.lhs
-    else:
-        raise InvalidRegion(f"{region} has no inside; use inequalities joined by And, Or, Not")
-    compiled = compile_expressions([difference], coordinates)
-    return lambda points: compiled(*points)[0]
-
-
-def region_fraction(region: Any, grid: Grid) -> Array:
+def region_fraction(region: Any, grid: Grid | Mesh) -> Array:
     """Share of every cell that lies inside the region, of the grid's shape.
+
+    On a mesh a cell counts whole, in or out by its point.
 
     Raises
     ------
@@ -113,10 +41,12 @@ def region_fraction(region: Any, grid: Grid) -> Array:
     array([0. , 0.8, 1. , 1. ])
     """
     level = level_function(region, grid.names)
+    if isinstance(grid, Mesh):
+        return (np.broadcast_to(level(grid.mesh), grid.shape) > 0).astype(float)
     borders = [level]
     if isinstance(region, BooleanFunction):
         # Each relation on its own: a band thinner than a cell has no corner or centre inside.
-        relations = _on_coordinates(region, grid.names).atoms(Relational)
+        relations = on_coordinates(region, grid.names).atoms(Relational)
         borders = [level_function(relation, grid.names) for relation in relations]
     fraction = (np.broadcast_to(level(grid.mesh), grid.shape) > 0).astype(float)
     cut = np.argwhere(np.any([_is_cut(border, grid) for border in borders], axis=0))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from fokkerplanck.discretize.grid import Grid
 from fokkerplanck.discretize.operator import FokkerPlanckOperator
 from fokkerplanck.errors import GridMismatch
 from fokkerplanck.results.density import Density
@@ -40,6 +41,8 @@ def probability_current(operator: FokkerPlanckOperator, density: Density) -> Vec
     array([[2., 2., 2., 2., 2., 2., 2., 2., 2., 2.]])
     """
     grid = operator.grid
+    if not isinstance(grid, Grid):
+        raise GridMismatch("currents are read off the edges of a Grid; a mesh has none")
     if density.grid != grid:
         raise GridMismatch(f"the density lives on {density.grid}, the operator on {grid}")
     rates = operator.matrix.tocoo()

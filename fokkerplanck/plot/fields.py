@@ -6,9 +6,11 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.collections import PolyCollection
 from numpy.typing import NDArray
 
 from fokkerplanck.discretize.grid import Grid
+from fokkerplanck.discretize.mesh import Mesh
 from fokkerplanck.errors import GridMismatch
 
 __all__ = ["plot_field", "plot_vectors"]
@@ -18,7 +20,7 @@ Array = NDArray[np.float64]
 
 def plot_field(
     values: Array,
-    grid: Grid,
+    grid: Grid | Mesh,
     label: str,
     ax: Any,
     options: dict[str, Any],
@@ -42,12 +44,26 @@ def plot_field(
             axes.fill_between(x, low, high, color=line.get_color(), alpha=0.3, linewidth=0)
         axes.set(xlabel=grid.names[0], ylabel=label)
         return line
+    if isinstance(grid, Mesh):
+        return _plot_mesh(shown, grid, label, axes, options)
     # viridis is perceptually uniform and survives colour blindness and grey printing.
     drawing: dict[str, Any] = {"cmap": "viridis", "shading": "flat", "rasterized": True} | options
     mesh = axes.pcolormesh(*grid.edges, np.ma.masked_invalid(shown).T, **drawing)
     axes.set(xlabel=grid.names[0], ylabel=grid.names[1])
     axes.figure.colorbar(mesh, ax=axes, label=label)
     return mesh
+
+
+def _plot_mesh(shown: Array, mesh: Mesh, label: str, axes: Any, options: dict[str, Any]) -> Any:
+    """The polygons of a mesh in colour."""
+    drawing: dict[str, Any] = {"cmap": "viridis", "edgecolors": "face", "rasterized": True}
+    cells = PolyCollection(mesh.polygons, **(drawing | options))
+    cells.set_array(np.ma.masked_invalid(shown))
+    axes.add_collection(cells)
+    axes.autoscale_view()
+    axes.set(xlabel=mesh.names[0], ylabel=mesh.names[1], aspect="equal")
+    axes.figure.colorbar(cells, ax=axes, label=label)
+    return cells
 
 
 def plot_vectors(values: Array, grid: Grid, label: str, ax: Any, options: dict[str, Any]) -> Any:
@@ -78,7 +94,7 @@ def plot_vectors(values: Array, grid: Grid, label: str, ax: Any, options: dict[s
     return stream.lines
 
 
-def _require_plottable(grid: Grid) -> None:
+def _require_plottable(grid: Grid | Mesh) -> None:
     if grid.dimension > 2:
         raise GridMismatch(
             f"{grid.dimension} dimensions do not fit a page; plot a marginal of one or two axes"

@@ -12,7 +12,7 @@ from fokkerplanck.discretize.grid import Grid
 from fokkerplanck.discretize.info import Info
 from fokkerplanck.discretize.regions import region_fraction
 from fokkerplanck.errors import FokkerPlanckError, GridMismatch, InvalidModel
-from fokkerplanck.results.field import read_only
+from fokkerplanck.results.field import as_data_array, read_only
 
 if TYPE_CHECKING:
     import xarray
@@ -151,12 +151,7 @@ class Density:
 
     def to_xarray(self) -> xarray.DataArray:
         """The same numbers as an `xarray.DataArray` (needs the extra `fokkerplanck[xarray]`)."""
-        import xarray
-
-        coordinates = dict(zip(self.grid.names, self.grid.centers, strict=True))
-        return xarray.DataArray(
-            self.values, coords=coordinates, dims=self.grid.names, name="density"
-        )
+        return as_data_array(self.values, self.grid, "density")
 
 
 def gaussian_density(grid: Grid, mean: Any, covariance: Any) -> Density:

@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 
 from fokkerplanck.discretize.grid import Grid
 from fokkerplanck.discretize.info import Info
+from fokkerplanck.discretize.mesh import Mesh
 from fokkerplanck.errors import FokkerPlanckError, GridMismatch
 
 if TYPE_CHECKING:
     import xarray
 
-__all__ = ["Field", "VectorField", "read_only"]
+__all__ = ["Field", "VectorField", "as_data_array", "read_only"]
 
 Array = NDArray[np.float64]
 
@@ -35,6 +36,17 @@ def read_only(values: Any, shape: tuple[int, ...]) -> Array:
     array = np.ascontiguousarray(array.reshape(shape))
     array.flags.writeable = False
     return array
+
+
+def as_data_array(values: Array, grid: Grid | Mesh, name: str) -> xarray.DataArray:
+    """Values with their coordinates: one dimension an axis, or one, ``cell``, on a mesh."""
+    import xarray
+
+    coordinates: dict[str, Any] = dict(zip(grid.names, grid.centers, strict=True))
+    if isinstance(grid, Mesh):
+        along = {key: ("cell", value) for key, value in coordinates.items()}
+        return xarray.DataArray(values, coords=along, dims=("cell",), name=name)
+    return xarray.DataArray(values, coords=coordinates, dims=grid.names, name=name)
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,12 +95,7 @@ class Field:
 
     def to_xarray(self) -> xarray.DataArray:
         """The same numbers as an `xarray.DataArray` (needs the extra `fokkerplanck[xarray]`)."""
-        import xarray
-
-        coordinates = dict(zip(self.grid.names, self.grid.centers, strict=True))
-        return xarray.DataArray(
-            self.values, coords=coordinates, dims=self.grid.names, name=self.name
-        )
+        return as_data_array(self.values, self.grid, self.name)
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from scipy.sparse import csc_matrix
 
 from fokkerplanck.discretize.grid import Grid
+from fokkerplanck.discretize.level import Level, level_function
 from fokkerplanck.discretize.operator import FokkerPlanckOperator
-from fokkerplanck.discretize.regions import Level, level_function, region_fraction
+from fokkerplanck.discretize.regions import region_fraction
 from fokkerplanck.errors import InvalidRegion
 from fokkerplanck.solve.positions import points_at, steps_between
 

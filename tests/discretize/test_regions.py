@@ -9,7 +9,8 @@ import pytest
 import sympy as sp
 
 from fokkerplanck.discretize.grid import Grid, Mapped
-from fokkerplanck.discretize.regions import level_function, region_fraction
+from fokkerplanck.discretize.level import level_function
+from fokkerplanck.discretize.regions import region_fraction
 from fokkerplanck.errors import InvalidRegion
 
 x, y, z, w = sp.symbols("x y z w")
