@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -56,6 +56,8 @@ class Axis:
     spacing : float
         Step in ``s`` (in ``x`` on a uniform axis).
     boundary : (lower, upper)
+    mapping : Mapped or None
+        None on a uniform axis.
     """
 
     name: str
@@ -64,6 +66,7 @@ class Axis:
     stretch: Array
     spacing: float
     boundary: tuple[Boundary, Boundary]
+    mapping: Mapped | None = None
 
     def __post_init__(self) -> None:
         for name in ("edges", "centers", "stretch"):
@@ -87,6 +90,23 @@ class Axis:
     def periodic(self) -> bool:
         """Whether the two ends are one."""
         return self.boundary[0] == "periodic"
+
+    def coarsened(self) -> Axis:
+        """The axis with half as many cells, rounded up.
+
+        Raises
+        ------
+        InvalidGrid
+            When there are fewer than four cells.
+        """
+        if self.cells < 4:
+            raise InvalidGrid(f"axis {self.name} has {self.cells} cells; four can be halved")
+        cells = (self.cells + 1) // 2
+        if self.mapping is None:
+            limits: Any = (float(self.edges[0]), float(self.edges[-1]), cells)
+        else:
+            limits = replace(self.mapping, limits=(*self.mapping.limits[:2], cells))
+        return make_axis(self.name, limits, self.boundary)
 
 
 def make_axis(name: str, limits: Any, boundary: tuple[Boundary, Boundary]) -> Axis:
@@ -125,7 +145,7 @@ def make_axis(name: str, limits: Any, boundary: tuple[Boundary, Boundary]) -> Ax
             f"{count} cells from {lower} to {upper} on axis {name} have no width in double "
             "precision; shift or scale the coordinate"
         )
-    return Axis(name, positions[::2], positions[1::2], stretch, spacing, boundary)
+    return Axis(name, positions[::2], positions[1::2], stretch, spacing, boundary, mapping)
 
 
 def walls_by_name(boundary: Any, names: list[str]) -> dict[str, tuple[Boundary, Boundary]]:

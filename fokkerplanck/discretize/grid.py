@@ -136,6 +136,21 @@ class Grid:
         """The grid of some of the axes, in the order of `names`."""
         return Grid._of(tuple(self.axis(name) for name in names))
 
+    def coarsened(self) -> Grid:
+        """The same domain with half as many cells along every axis, rounded up.
+
+        Raises
+        ------
+        InvalidGrid
+            When an axis has fewer than four cells.
+
+        Examples
+        --------
+        >>> Grid(x=(-1, 1, 40), y=(0, 1, 25)).coarsened()
+        Grid(x=(-1, 1, 20), y=(0, 1, 13))
+        """
+        return Grid._of(tuple(axis.coarsened() for axis in self.axes))
+
     def require(self, variables: tuple[sp.Symbol, ...]) -> None:
         """Check that the axes are these variables, in this order.
 

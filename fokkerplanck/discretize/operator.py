@@ -19,9 +19,26 @@ from fokkerplanck.discretize.info import Info
 from fokkerplanck.errors import DisconnectedWarning, InvalidModel
 from fokkerplanck.model.diffusion import Diffusion
 
-__all__ = ["FokkerPlanckOperator", "Scheme", "assemble"]
+__all__ = ["FokkerPlanckOperator", "Problem", "Scheme", "assemble"]
 
 Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What `assemble` discretised, and how.
+
+    Attributes
+    ----------
+    diffusion : Diffusion
+    scheme : Scheme
+        The one that was chosen, where none was given.
+    time : float or None
+    """
+
+    diffusion: Diffusion
+    scheme: Scheme
+    time: float | None
 
 
 @dataclass(frozen=True)
@@ -43,6 +60,8 @@ class FokkerPlanckOperator:
     monotone : bool
         Whether every off-diagonal entry is nonnegative: the operator is a Markov generator.
     info : Info
+    problem : Problem or None
+        None where the operator was not made by `assemble`.
     """
 
     matrix: csc_matrix
@@ -51,6 +70,7 @@ class FokkerPlanckOperator:
     potential: Array | None
     monotone: bool
     info: Info
+    problem: Problem | None = None
 
     @property
     def adjoint(self) -> csr_matrix:
@@ -70,6 +90,20 @@ class FokkerPlanckOperator:
     def with_info(self, **entries: Any) -> FokkerPlanckOperator:
         """The same operator with entries added to its info."""
         return replace(self, info=self.info.extended(**entries))
+
+    def on(self, grid: Grid) -> FokkerPlanckOperator:
+        """The same problem, by the same scheme, on another grid.
+
+        Raises
+        ------
+        InvalidModel
+            When the operator was not made by `assemble`.
+        """
+        if self.problem is None:
+            raise InvalidModel(
+                "this operator does not know its Diffusion: make it with assemble(...)"
+            )
+        return assemble(self.problem.diffusion, grid, self.problem.scheme, time=self.problem.time)
 
     @cached_property
     def components(self) -> tuple[int, NDArray[np.int32]]:
@@ -135,18 +169,21 @@ def assemble(
     grid.require(diffusion.variables)
     began = clock.perf_counter()
     if scheme is None:
-        operator = _assemble_with_choice(diffusion, grid, time)
+        operator, scheme = _assemble_with_choice(diffusion, grid, time)
     else:
         operator = scheme.assemble(diffusion, grid, time)
     _warn_if_disconnected(operator)
-    return operator.with_info(
+    operator = operator.with_info(
         unknowns=grid.size, entries=operator.entries, seconds=clock.perf_counter() - began
     )
+    # Operators of some schemes have constructors of their own; this one is not yet handed out.
+    object.__setattr__(operator, "problem", Problem(diffusion, scheme, time))
+    return operator
 
 
 def _assemble_with_choice(
     diffusion: Diffusion, grid: Grid, time: float | None
-) -> FokkerPlanckOperator:
+) -> tuple[FokkerPlanckOperator, Scheme]:
     # The schemes import this file.
     from fokkerplanck.discretize.choose import choose
     from fokkerplanck.discretize.schemes.selling import Selling
@@ -157,7 +194,7 @@ def _assemble_with_choice(
         operator = scheme.assemble_compiled(coefficients, grid)
     else:
         operator = scheme.assemble(diffusion, grid, time)
-    return operator.with_info(choice=reason)
+    return operator.with_info(choice=reason), scheme
 
 
 def _warn_if_disconnected(operator: FokkerPlanckOperator) -> None:

@@ -14,6 +14,8 @@ Array = NDArray[np.float64]
 
 # Differences of iterates that are combined; more were no faster.
 MEMORY = 6
+# Cells over which the least squares are taken, evenly spread, of more.
+ENOUGH = 2**16
 # Singular values below this share are left out of the combination.
 CONDITION = 1e-8
 # Coefficients that add up to more mean that the differences are nearly parallel.
@@ -65,10 +67,10 @@ def iterate(
     >>> np.allclose(root.psi, 1.0), root.steps < 20
     (True, True)
     """
-    psi = start
-    answers: list[Array] = []
-    residuals: list[Array] = []
-    for steps in range(1, iterations + 1):  # noqa: B007
+    psi, before = start, (start, start)
+    moves: list[Array] = []
+    bends: list[Array] = []
+    for steps in range(1, iterations + 1):
         answer = step(psi)
         weight = np.exp(answer.min() - answer)
         weight /= weight.sum()
@@ -76,22 +78,31 @@ def iterate(
         change = float(weight @ np.minimum(np.abs(residual), 1.0))
         if change < tolerance:
             break
-        answers, residuals = [*answers[-MEMORY:], answer], [*residuals[-MEMORY:], residual]
-        psi = _combined(answers, residuals, np.sqrt(weight))
+        if steps > 1:
+            moves = [*moves[1 - MEMORY :], answer - before[0]]
+            bends = [*bends[1 - MEMORY :], residual - before[1]]
+        before = answer, residual
+        psi = answer - _correction(residual, moves, bends, np.sqrt(weight))
     return Iteration(answer, steps, change)
 
 
-def _combined(answers: list[Array], residuals: list[Array], root: Array) -> Array:
-    """The combination of the last answers whose residual is smallest."""
-    if len(answers) == 1:
-        return answers[0]
-    change = np.diff(residuals, axis=0) * root
-    # By QR first: the singular values of the small factor are those of the tall matrix.
-    orthogonal, small = np.linalg.qr(change.T)
-    projected = orthogonal.T @ (residuals[-1] * root)
-    coefficients = np.linalg.lstsq(small, projected, rcond=CONDITION)[0]
+def _correction(
+    residual: Array, moves: list[Array], bends: list[Array], root: Array
+) -> Array | float:
+    """What to take from the last answer so that the residual is smallest.
+
+    Parameters
+    ----------
+    moves, bends : differences of successive answers and of their residuals
+    """
+    if not moves:
+        return 0.0
+    # An odd stride meets every plane of a grid of even sides.
+    rows = slice(None, None, residual.size // ENOUGH | 1)
+    change = np.stack([bend[rows] for bend in bends], axis=1) * root[rows, np.newaxis]
+    target = residual[rows] * root[rows]
+    coefficients = np.linalg.lstsq(change, target, rcond=CONDITION)[0]
     if not np.abs(coefficients).sum() <= LARGEST_SUM:
-        return answers[-1]
-    shift = coefficients @ np.diff(answers, axis=0)
-    combined: Array = answers[-1] - np.clip(shift, -FURTHEST, FURTHEST)
-    return combined
+        return 0.0
+    shift: Array = sum(c * move for c, move in zip(coefficients, moves, strict=True))
+    return np.clip(shift, -FURTHEST, FURTHEST)

@@ -12,17 +12,31 @@ from numpy.typing import NDArray
 from fokkerplanck.discretize.grid import Grid
 from fokkerplanck.discretize.info import Info
 from fokkerplanck.discretize.operator import FokkerPlanckOperator
-from fokkerplanck.errors import DisconnectedDomain, InvalidModel, MetastableWarning
+from fokkerplanck.errors import (
+    DisconnectedDomain,
+    InvalidModel,
+    MetastableWarning,
+    NotConverged,
+)
+from fokkerplanck.solve.linear.multigrid import MultigridSolution, solve_stationary
 from fokkerplanck.solve.linear.sparse_lu import factorize_lu
 from fokkerplanck.solve.linear.subtraction_free import factorize
 
-__all__ = ["DetailedBalance", "SparseLU", "StationarySolver", "SubtractionFree", "Weights"]
+__all__ = [
+    "AlgebraicMultigrid",
+    "DetailedBalance",
+    "SparseLU",
+    "StationarySolver",
+    "SubtractionFree",
+    "Weights",
+]
 
 Array = NDArray[np.float64]
 
-# An ordinary LU loses eps |Q| / gap of the weights of the wells: with this share fewer than six
-# digits are left.
+# Relative error of the weights of the wells with which fewer than six digits are left.
 LOST = 1e-6
+# Relative error with which there is no answer.
+USELESS = 0.1
 
 
 @dataclass(frozen=True)
@@ -140,3 +154,78 @@ class SparseLU:
             rounding=evidence.rounding,
         )
         return Weights(masses, info)
+
+
+@dataclass(frozen=True)
+class AlgebraicMultigrid:
+    """Multiplicative aggregation: for large Markov generators, in three dimensions above all.
+
+    Time and memory grow with the number of cells, and every probability above 1e-200 of the
+    largest comes out with the same relative accuracy, at any barrier.  See
+    `fokkerplanck.solve.linear.multigrid`.
+    """
+
+    def stationary(self, operator: FokkerPlanckOperator) -> Weights:
+        """Stationary probabilities, and their estimated relative error as ``info["rounding"]``.
+
+        Raises
+        ------
+        InvalidModel
+            When the cells are not those of a `Grid`.
+        FokkerPlanckError
+            When a rate is negative.
+        DisconnectedDomain
+            When not every cell is reached from every other.
+        NotConverged
+            When the estimated relative error is above 0.1.
+
+        Warns
+        -----
+        MetastableWarning
+            When fewer than six digits of the weights of the wells are certain.
+        """
+        grid = operator.grid
+        if not isinstance(grid, Grid):
+            raise InvalidModel(
+                "AlgebraicMultigrid() makes blocks of the cells of a Grid; use SubtractionFree()"
+            )
+        periodic = tuple(axis.periodic for axis in grid.axes)
+        solution = solve_stationary(operator.matrix, shape=grid.shape, periodic=periodic)
+        if not solution.error < USELESS:
+            raise NotConverged(
+                f"after {solution.cycles} cycles the weights still change by a factor of "
+                f"{solution.factor:.2g} of the change before, the estimated relative error is "
+                f"{solution.error:.2g}: the anisotropy is too strong for blocks of equal sides; "
+                "use SubtractionFree()"
+            )
+        _warn_of_lost_digits(solution)
+        everywhere = solution.settled_above == -np.inf
+        info = Info(
+            solver="AlgebraicMultigrid",
+            cycles=solution.cycles,
+            levels=solution.levels,
+            convergence_factor=solution.factor,
+            rounding=solution.error,
+            accurate_above=float(np.exp(solution.settled_above)) if not everywhere else 0.0,
+            wells=solution.wells,
+        )
+        masses = np.exp(solution.log_weights)
+        return Weights(masses, info, solution.log_weights if everywhere else None)
+
+
+def _warn_of_lost_digits(solution: MultigridSolution) -> None:
+    if solution.unresolved_wells:
+        warnings.warn(
+            f"{solution.unresolved_wells} of {solution.wells} wells lie in one block of the "
+            "coarsest level with a heavier one: AlgebraicMultigrid does not determine their "
+            "weights; use SubtractionFree()",
+            MetastableWarning,
+            stacklevel=5,
+        )
+    elif not solution.error < LOST:
+        warnings.warn(
+            f"after {solution.cycles} cycles AlgebraicMultigrid leaves an estimated relative error "
+            f"of {solution.error:.1g} in the weights; use SubtractionFree()",
+            MetastableWarning,
+            stacklevel=5,
+        )
