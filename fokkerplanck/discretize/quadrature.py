@@ -45,7 +45,8 @@ def integrals(function: Callable[[Array], Array], starts: Array, ends: Array) ->
         # Relative to the whole interval's integral: a tiny remainder need not be exact in itself.
         with np.errstate(invalid="ignore"):
             np.maximum.at(size, owner, np.abs(fine))
-        error = np.abs(fine - coarse)
+        with np.errstate(invalid="ignore"):
+            error = np.abs(fine - coarse)
         done = error <= ROUNDING * (size[owner] + 1.0)
         if halving == HALVINGS:
             done = np.ones_like(done)

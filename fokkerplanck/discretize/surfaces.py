@@ -18,6 +18,7 @@ Array = NDArray[np.float64]
 # Noise on a face or at a centre below this share of that beside it has vanished there: the
 # rounding of a zero such as (x - 0.3)^2 beside a cell a millionth of the domain wide.
 VANISHED = 1e-13
+STEEP = 0.57
 # Points a cell between which a jump shows, and halvings that close in on it: 2^-30 of a cell.
 SAMPLES = 8
 HALVINGS = 30
@@ -38,14 +39,14 @@ def closed_faces(coefficients: Coefficients, grid: Grid, tensor: Array) -> NDArr
     closed = np.zeros((*grid.shape, grid.dimension), np.bool_)
     for a, axis in enumerate(grid.axes):
         noise = np.broadcast_to(tensor[a, a], grid.shape)
-        # |x| or x^2 about a zero leaves a value below twice the cell's share of the domain in the
-        # nearest centre; where all centres are above, there is no zero between them.
-        if noise.min() > 2.0 * noise.max() / axis.cells:
+        above = np.roll(noise, -1, a)
+        # Half a cell from a zero like |x|^p the noise is 3^-p of that one cell further out; where
+        # no two neighbours differ by STEEP, no zero of p > 1/2 lies between them.
+        if np.all(np.minimum(noise, above) > STEEP * np.maximum(noise, above)):
             continue
         points = list(grid.mesh)
         points[a] = axis.edges[1:].reshape([-1 if b == a else 1 for b in range(grid.dimension)])
         on_face = np.broadcast_to(coefficients.tensor(points)[a, a], grid.shape)
-        above = np.roll(noise, -1, a)
         beside = np.maximum(noise, above)
         least = np.minimum(np.minimum(noise, above), on_face)
         closed[..., a] = (least <= VANISHED * beside) & (beside > 0.0)
