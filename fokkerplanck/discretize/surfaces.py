@@ -18,7 +18,7 @@ Array = NDArray[np.float64]
 # Noise on a face or at a centre below this share of that beside it has vanished there: the
 # rounding of a zero such as (x - 0.3)^2 beside a cell a millionth of the domain wide.
 VANISHED = 1e-13
-STEEP = 0.57
+STEEP = 0.5
 # Points a cell between which a jump shows, and halvings that close in on it: 2^-30 of a cell.
 SAMPLES = 8
 HALVINGS = 30
@@ -40,8 +40,8 @@ def closed_faces(coefficients: Coefficients, grid: Grid, tensor: Array) -> NDArr
     for a, axis in enumerate(grid.axes):
         noise = np.broadcast_to(tensor[a, a], grid.shape)
         above = np.roll(noise, -1, a)
-        # Half a cell from a zero like |x|^p the noise is 3^-p of that one cell further out; where
-        # no two neighbours differ by STEEP, no zero of p > 1/2 lies between them.
+        # Half a cell from a zero like |x|^p the noise is 3^-p of that one cell further out, and
+        # paths cross zeros of p < 1: where no two neighbours differ by STEEP there is no wall.
         if np.all(np.minimum(noise, above) > STEEP * np.maximum(noise, above)):
             continue
         points = list(grid.mesh)

@@ -13,9 +13,7 @@ x = sp.Symbol("x", real=True)
 y = sp.Symbol("y", real=True)
 
 
-@pytest.mark.parametrize(
-    "noise", [sp.Abs(x) * (2 - sp.Abs(x)), x**2, sp.Abs(x), sp.sin(x) ** 2, sp.Abs(x) ** 0.6]
-)
+@pytest.mark.parametrize("noise", [sp.Abs(x) * (2 - sp.Abs(x)), x**2, sp.Abs(x), sp.sin(x) ** 2])
 @pytest.mark.parametrize("cells", [20, 40, 320])
 def test_a_zero_between_two_wells_is_a_wall(noise: sp.Expr, cells: int) -> None:
     diffusion = fpk.Diffusion((x,), [x - x**3], [[noise]])
