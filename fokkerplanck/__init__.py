@@ -33,7 +33,12 @@ from fokkerplanck.solve.escape import escape_rate
 from fokkerplanck.solve.fipy import FiPy
 from fokkerplanck.solve.passage import first_passage_variance, mean_first_passage_time
 from fokkerplanck.solve.quasi_stationary import quasi_stationary_density
-from fokkerplanck.solve.solvers import DetailedBalance, SparseLU, SubtractionFree
+from fokkerplanck.solve.solvers import (
+    AlgebraicMultigrid,
+    DetailedBalance,
+    SparseLU,
+    SubtractionFree,
+)
 from fokkerplanck.solve.stationary import stationary_density
 
 __version__ = "0.1.0"
@@ -41,6 +46,7 @@ __version__ = "0.1.0"
 __all__ = [
     "SGD",
     "SGLD",
+    "AlgebraicMultigrid",
     "Corner",
     "CrossDiffusion",
     "Density",
