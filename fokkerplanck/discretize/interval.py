@@ -85,11 +85,16 @@ def interval_rates(coefficients: Coefficients, grid: Grid) -> Interval:
     least = np.minimum(np.minimum(noise[lower], noise[upper]), on_face)
     closed = (least <= VANISHED * beside) | ~np.isfinite(z)
     up, down = _open_rates(axis, noise, alpha, lower, upper, np.where(closed, 0.0, z))
+    steps = [axis.spacing * axis.stretch.min()]
     if closed.any():
-        spacing = [axis.spacing * axis.stretch.min()]
-        drift = coefficients.force([faces[closed]], spacing)[0]
-        up[closed] = np.maximum(drift, 0.0) / axis.widths[lower[closed]]
-        down[closed] = np.maximum(-drift, 0.0) / axis.widths[upper[closed]]
+        # Where the noise vanishes, on the face or at a centre beside it, drift alone decides.
+        places = np.stack([faces, axis.centers[lower], axis.centers[upper]])[:, closed]
+        pick = np.argmin(np.stack([on_face, noise[lower], noise[upper]])[:, closed], axis=0)
+        drift = coefficients.force([places], steps)[0]
+        at = np.take_along_axis(drift, pick[np.newaxis], 0)[0]
+        at = np.where(np.abs(at) > VANISHED * np.abs(drift).max(axis=0), at, 0.0)
+        up[closed] = np.maximum(at, 0.0) / axis.widths[lower[closed]]
+        down[closed] = np.maximum(-at, 0.0) / axis.widths[upper[closed]]
     potential = None
     if not closed.any():
         potential = _potential(axis, noise, alpha, z)
@@ -97,7 +102,7 @@ def interval_rates(coefficients: Coefficients, grid: Grid) -> Interval:
         np.concatenate([upper, lower]),
         np.concatenate([lower, upper]),
         np.concatenate([up, down]),
-        _killing(axis, noise, before, after),
+        _killing(coefficients, axis, noise, before, after),
         potential,
         int(np.count_nonzero(closed)),
     )
@@ -149,13 +154,20 @@ def _potential(axis: Axis, noise: Array, alpha: float, z: Array) -> Array | None
     return shifted if np.isfinite(shifted).all() else None
 
 
-def _killing(axis: Axis, noise: Array, before: Array, after: Array) -> Array:
+def _killing(
+    coefficients: Coefficients, axis: Axis, noise: Array, before: Array, after: Array
+) -> Array:
     """Rate of loss through absorbing walls, which lie half a cell from the nearest centre."""
     killing = np.zeros(axis.cells)
-    for word, cell, z, distance in (
-        (axis.boundary[0], 0, -before[0], axis.centers[0] - axis.edges[0]),
-        (axis.boundary[1], -1, after[-1], axis.edges[-1] - axis.centers[-1]),
-    ):
-        if word == "absorbing":
+    for side, cell, z in ((0, 0, -before[0]), (1, -1, after[-1])):
+        if axis.boundary[side] != "absorbing":
+            continue
+        wall, outward = axis.edges[cell], 2 * side - 1
+        if noise[cell] > 0.0 and np.isfinite(z):
+            distance = abs(wall - axis.centers[cell])
             killing[cell] += noise[cell] * bernoulli(z) / (distance * axis.widths[cell])
+        else:
+            steps = [axis.spacing * axis.stretch.min()]
+            drift = float(coefficients.force([axis.centers[[cell]]], steps)[0, 0])
+            killing[cell] += max(outward * drift, 0.0) / axis.widths[cell]
     return killing
