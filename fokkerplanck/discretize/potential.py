@@ -29,6 +29,8 @@ PROBES = 256
 CLOSES = 1e-9
 ORDERS = (4, 8, 16)
 SEED = 20230609
+# A pivot that is this small a share of its diagonal entry is what rounding left of zero.
+SINGULAR = 4 * np.finfo(float).eps
 
 
 def potential_at_centers(coefficients: Coefficients, grid: Grid) -> Array | None:
@@ -109,11 +111,27 @@ def solve_small(tensor: Array, vector: Array) -> Array:
                     (tensor[0, 0] * vector[1] - tensor[0, 1] * vector[0]) / determinant,
                 ]
             )
-        matrices = np.moveaxis(tensor, (0, 1), (-2, -1))
-        singular = np.linalg.cond(matrices) > 1 / np.finfo(float).eps
-        safe = np.where(singular[..., None, None], np.eye(size), matrices)
-        solved = np.linalg.solve(safe, np.moveaxis(vector, 0, -1)[..., None])[..., 0]
-        return np.moveaxis(np.where(singular[..., None], np.nan, solved), -1, 0)
+        return _cholesky_solve(tensor, vector)
+
+
+def _cholesky_solve(tensor: Array, vector: Array) -> Array:
+    """``D = L diag(d) L^T`` entry by entry for whole fields; NaN where a pivot is rounding."""
+    size = tensor.shape[0]
+    lower: list[list[Array]] = [[] for _ in range(size)]
+    pivots: list[Array] = []
+    solved: list[Array] = []
+    for i in range(size):
+        for j in range(i):
+            known = sum(lower[i][k] * lower[j][k] * pivots[k] for k in range(j))
+            lower[i].append((tensor[i, j] - known) / pivots[j])
+        pivot = tensor[i, i] - sum(lower[i][k] ** 2 * pivots[k] for k in range(i))
+        pivots.append(np.where(pivot > SINGULAR * tensor[i, i], pivot, np.nan))
+        solved.append(vector[i] - sum(lower[i][k] * solved[k] for k in range(i)))
+    result: list[Array] = [s / p for s, p in zip(solved, pivots, strict=True)]
+    for i in reversed(range(size)):
+        for k in range(i + 1, size):
+            result[i] = result[i] - lower[k][i] * result[k]
+    return np.stack(result)
 
 
 def _edge_integrals(
@@ -129,7 +147,8 @@ def _edge_integrals(
         for node, weight in zip(nodes, weights, strict=True):
             points = list(others)
             points[axis] = start + half * (1 + node)
-            total = total - weight * half * slope(points)[axis]
+            with np.errstate(invalid="ignore"):
+                total = total - weight * half * slope(points)[axis]
     return total
 
 

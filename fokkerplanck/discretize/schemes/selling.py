@@ -149,8 +149,8 @@ class Selling:
             return offsets, weights, 0.0
         share = float(np.max(shifts / np.maximum(np.trace(scaled, axis1=1, axis2=2), shifts)))
         low, _ = extreme_eigenvalues(np.moveaxis(scaled, 0, -1))
-        with np.errstate(divide="ignore"):
-            factor = float(np.max(1.0 + shifts / np.maximum(low, 0.0)))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            factor = float(np.nanmax(1.0 + shifts / np.maximum(low, 0.0)))
         cells = np.count_nonzero(np.broadcast_to(shifts, (grid.size,)))
         warnings.warn(
             f"the tensor is too anisotropic for offsets of {reach} cells in {cells} of {grid.size} "
