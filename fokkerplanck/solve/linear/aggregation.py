@@ -21,39 +21,56 @@ STEEPEST = 600.0
 
 
 def coarse_rates(
-    fine: Level, coarse: Level, rates: Array, log_weights: Array
+    fine: Level, coarse: Level, rates: Array, log_weights: Array, *, thin: bool = True
 ) -> tuple[Array, Array]:
     """Rates between the blocks, and the logarithms of the blocks' weights.
 
     The rates balance if and only if those between the cells do: the currents are sums of the
     cells' currents.  Their symmetric part, the conductance, only decides how large a correction
-    is. The plain sum over a face lets a walker hop two cells at the rate at which it hopped one
-    half of the time, hence diffuse twice as fast, wherever the weight is even in the blocks; it
-    is thinned accordingly, and not where one of a block's cells holds all of its weight.
+    is.  The plain sum over a face lets a walker hop two cells at the rate at which it hopped one
+    half of the time, hence diffuse twice as fast, where weights and conductances are even; there
+    it is thinned.  It is right as it is where the face is a bottleneck, or where one cell holds
+    all of a block's weight: thinned rates would overshoot.
 
     Parameters
     ----------
     rates : (entries,) of the fine level.
     log_weights : (n,) of the fine cells.
+    thin : whether to thin at all.
     """
     transfer = fine.down
     assert transfer is not None
     weights, inside, evenness = _blocks(transfer.block, log_weights, coarse.size)
     total = np.zeros(coarse.source.size)
-    thinned = np.zeros(coarse.source.size)
+    excess = np.zeros(coarse.source.size)
+    within = np.zeros((coarse.size, len(fine.shape)))
     _sum_over_faces(
         fine.first,
         fine.source,
+        fine.axes,
         rates,
         inside,
-        evenness,
         transfer.block,
         transfer.place,
         transfer.thinning,
         total,
-        thinned,
+        excess,
+        within,
     )
-    return _balanced(coarse.first, coarse.source, coarse.opposite, weights, total, thinned), weights
+    if not thin:
+        excess[:] = 0.0
+    balanced = _balanced(
+        coarse.first,
+        coarse.source,
+        coarse.opposite,
+        coarse.axes,
+        weights,
+        evenness,
+        total,
+        excess,
+        within,
+    )
+    return balanced, weights
 
 
 def _blocks(block: Index, log_weights: Array, blocks: int) -> tuple[Array, Array, Array]:
@@ -82,37 +99,59 @@ def _largest(block: Index, values: Array, largest: Array) -> None:
 def _sum_over_faces(
     first: Index,
     source: Index,
+    axes: NDArray[np.uint8],
     rates: Array,
     inside: Array,
-    evenness: Array,
     block: Index,
     place: Index,
     thinning: NDArray[np.float32],
     total: Array,
-    thinned: Array,
+    excess: Array,
+    within: Array,
 ) -> None:
+    """Sums of the rates between blocks and of what they should lose, and conductances in blocks."""
     for i in range(first.size - 1):
         for p in range(first[i], first[i + 1]):
             k = place[p]
+            rate = rates[p] * inside[source[p]]
             if k >= 0:
-                rate = rates[p] * inside[source[p]]
-                even = evenness[block[i]] * evenness[block[source[p]]]
                 total[k] += rate
-                thinned[k] += rate * (1.0 - (1.0 - thinning[p]) * even)
+                excess[k] += rate * (1.0 - thinning[p])
+            else:
+                for a in range(within.shape[1]):
+                    if axes[p] >> a & 1:
+                        within[block[i], a] += 0.5 * rate
 
 
 @njit(cache=True)
 def _balanced(
-    first: Index, source: Index, opposite: Index, weights: Array, total: Array, thinned: Array
+    first: Index,
+    source: Index,
+    opposite: Index,
+    axes: NDArray[np.uint8],
+    weights: Array,
+    evenness: Array,
+    total: Array,
+    excess: Array,
+    within: Array,
 ) -> Array:
-    """Rates with the currents of `total` and the conductances of `thinned`, none negative."""
+    """Rates with the currents of `total` and thinned conductances, none negative."""
     result = np.empty_like(total)
     for i in range(first.size - 1):
         for p in range(first[i], first[i + 1]):
-            back = np.exp(min(weights[i] - weights[source[p]], STEEPEST))
+            j = source[p]
+            back = np.exp(min(weights[i] - weights[j], STEEPEST))
             forth, reverse = total[p], total[opposite[p]] * back
-            current = 0.5 * (forth - reverse)
-            conductance = 0.5 * (thinned[p] + thinned[opposite[p]] * back)
-            least = abs(current) + BACKFLOW * 0.5 * (forth + reverse)
-            result[p] = current + max(conductance, least)
+            current, conductance = 0.5 * (forth - reverse), 0.5 * (forth + reverse)
+            # Half of each block in series with the face: 1 where all conduct alike.
+            near, far, along = 0.0, 0.0, 0
+            for a in range(within.shape[1]):
+                if axes[p] >> a & 1:
+                    near, far, along = near + within[j, a], far + within[i, a] * back, along + 1
+            series = 0.0
+            if near > 0.0 and far > 0.0:
+                series = along * conductance * (1.0 / near + 1.0 / far)
+            even = evenness[i] * evenness[j] * min(1.0, series / (1.0 + 0.5 * series))
+            lost = even * 0.5 * (excess[p] + excess[opposite[p]] * back)
+            result[p] = current + max(conductance - lost, abs(current) + BACKFLOW * conductance)
     return result

@@ -27,7 +27,7 @@ class Transfer:
     ----------
     block : (n,) coarse cell of each cell.
     place : (entries,) coarse entry that each entry adds to, -1 inside a block.
-    thinning : (entries,) share of its diffusion that the entry should carry there.
+    thinning : (entries,) share of it that carries the same diffusion there.
     """
 
     block: Index
@@ -44,6 +44,8 @@ class Level:
     first : (n + 1,), source : (entries,)
         Cells from which rates lead into cell i: ``source[first[i]:first[i + 1]]``, ascending.
     opposite : (entries,) entry of the rate the other way; empty on the finest level.
+    axes : (entries,)
+        Axes along which each rate leads, one bit each.
     shape : cells along each axis.
     down : to the next level; None on the coarsest.
     """
@@ -51,6 +53,7 @@ class Level:
     first: Index
     source: Index
     opposite: Index
+    axes: NDArray[np.uint8]
     shape: tuple[int, ...]
     down: Transfer | None
 
@@ -81,14 +84,17 @@ def levels_of(
         flat = np.ravel_multi_index(tuple(position // 2), coarse)
         block: Index = np.asarray(flat, dtype=np.int32)
         wrap = np.array([n if p else 0 for n, p in zip(shape, periodic, strict=True)], np.int32)
+        axes = _axes(first, source, np.ascontiguousarray(position.T))
         pattern = _coarse_pattern(first, source, block, int(np.prod(coarse)))
         place = _places(first, source, block, pattern.indptr, pattern.indices)
         thinning = _thinning(first, source, np.ascontiguousarray(position.T), wrap)
         down = Transfer(block, place, thinning)
-        levels.append(Level(first, source, opposite, shape, down))
+        levels.append(Level(first, source, opposite, axes, shape, down))
         first, source, shape = pattern.indptr, pattern.indices, coarse
         opposite = _opposite(first, source)
-    levels.append(Level(first, source, opposite, shape, None))
+    position = np.indices(shape, dtype=np.int32).reshape(len(shape), -1)
+    axes = _axes(first, source, np.ascontiguousarray(position.T))
+    levels.append(Level(first, source, opposite, axes, shape, None))
     return levels
 
 
@@ -187,4 +193,15 @@ def _thinning(
                 length += hop * hop
                 coarse += hop * hop + hop % 2
             result[p] = length / coarse
+    return result
+
+
+@njit(cache=True)
+def _axes(first: Index, source: Index, position: NDArray[np.int32]) -> NDArray[np.uint8]:
+    result = np.zeros(source.size, np.uint8)
+    for i in range(first.size - 1):
+        for p in range(first[i], first[i + 1]):
+            for a in range(position.shape[1]):
+                if position[i, a] != position[source[p], a]:
+                    result[p] |= 1 << a
     return result

@@ -17,12 +17,11 @@ from scipy import sparse
 
 from fokkerplanck.errors import DisconnectedDomain, FokkerPlanckError
 from fokkerplanck.solve.anderson import iterate
-from fokkerplanck.solve.linear.aggregation import STEEPEST, coarse_rates
-from fokkerplanck.solve.linear.analysis import Analysis, analyze
+from fokkerplanck.solve.linear.aggregation import coarse_rates
 from fokkerplanck.solve.linear.chains import check_rates
+from fokkerplanck.solve.linear.cycles import Cycles
 from fokkerplanck.solve.linear.levels import Level, levels_of
-from fokkerplanck.solve.linear.relaxation import relative_rates, relax
-from fokkerplanck.solve.linear.subtraction_free import factorize
+from fokkerplanck.solve.linear.relaxation import relative_rates
 from fokkerplanck.solve.linear.wells import separate_wells
 
 __all__ = ["MultigridSolution", "solve_stationary"]
@@ -47,10 +46,9 @@ ACCELERATED, PLAIN = 30, 40
 # Weights below RANGE fall by some 300 of logarithm a cycle, and get as many plain cycles as
 # PATIENCE to change by less than FAR.
 FAR, PATIENCE = 1e-6, 15
-# Wells deeper than this that share a block exchange mass too slowly for relaxation to notice in
-# the changes of a cycle: shallower ones lose a share of e^-10 of an error of 1e-6 in each, which
-# TOLERANCE notices.
-DEPTH = 10.0
+# Wells deeper than this that share a block of the coarsest level may be wrong by more than 1e-6
+# although every cell is balanced to TOLERANCE: the balance shows e^-9 of their error.
+DEPTH = 9.0
 
 
 @dataclass(frozen=True)
@@ -65,13 +63,13 @@ class MultigridSolution:
         Ratio of the last two changes.
     error : float
         Estimated relative error of every weight above 1e-200 of the largest: the last change
-        summed geometrically with `factor`.
+        summed geometrically with `factor`, or what the balance on any level reveals.
     settled_above : float
         Logarithmic weights below this, which is below 1e-200, still change; minus infinity where
         none do.
     levels : int
     wells : int
-        Maxima of the weights above 1e-200 of the largest that stand out by e^10 or more.
+        Maxima of the weights above 1e-200 of the largest that stand out by e^9 or more.
     unresolved_wells : int
         Of them, those that share a block of the coarsest chain with another: their weights
         relative to it are not determined.
@@ -109,7 +107,7 @@ def solve_stationary(
     Raises
     ------
     FokkerPlanckError : a rate is negative or not finite.
-    DisconnectedDomain : the chain is reducible.
+    DisconnectedDomain : probability never leaves a cell, or one of several classes of them.
 
     Notes
     -----
@@ -130,65 +128,24 @@ def solve_stationary(
     rates = _without_diagonal(generator)
     if rates.shape[0] != int(np.prod(shape)):
         raise FokkerPlanckError(f"a grid of shape {shape} does not have {rates.shape[0]} cells")
+    trapping = int(np.count_nonzero(rates.sum(axis=0) == 0.0))
+    if trapping:
+        raise DisconnectedDomain(
+            f"probability never leaves {trapping} cells: the chain is reducible; "
+            "use SubtractionFree()"
+        )
     closed = periodic or (False,) * len(shape)
     log_weights = np.zeros(rates.shape[0])
     for coarsest in (COARSEST, FINER_COARSEST):
         levels = levels_of(rates, shape, closed, coarsest)
-        solution = _converged(_Cycles(rates.data, levels), log_weights)
+        solution = _converged(Cycles(rates.data, levels), log_weights)
         if not solution.unresolved_wells:
             break
         log_weights = solution.log_weights
     return solution
 
 
-class _Cycles:
-    """Multigrid cycles for one generator: a map from logarithmic weights to better ones."""
-
-    def __init__(self, rates: Array, levels: list[Level]) -> None:
-        self.rates = rates
-        self.levels = levels
-        self.analysis: Analysis | None = None
-
-    def __call__(self, log_weights: Array) -> Array:
-        """One cycle; the largest of the result is 0."""
-        result = self._descend(0, self.rates, log_weights)
-        if not np.isfinite(result).all():
-            raise DisconnectedDomain(
-                f"{np.count_nonzero(~np.isfinite(result))} cells are never reached: the chain is "
-                "reducible; use SubtractionFree()"
-            )
-        result -= result.max()
-        return result
-
-    def _descend(self, depth: int, rates: Array, log_weights: Array) -> Array:
-        level = self.levels[depth]
-        if level.down is None:
-            return self._eliminate(level, rates)
-        outflow, relative = relative_rates(level.first, level.source, rates, log_weights)
-        ratio = np.ones(level.size)
-        relax(level.first, level.source, relative, outflow, ratio)
-        coarse = self.levels[depth + 1]
-        # A W-cycle, except that the step off the finest level, the dear one, is made once.
-        for _ in range(1 if depth == 0 else 2):
-            between, weights = coarse_rates(level, coarse, rates, log_weights + np.log(ratio))
-            change = self._descend(depth + 1, between, weights) - weights
-            change -= change[np.argmax(weights)]
-            # Far tails may be wrong by more than a double holds: they take more than one cycle.
-            ratio *= np.exp(np.clip(change, -STEEPEST / 2, STEEPEST / 2))[level.down.block]
-            relax(level.first, level.source, relative, outflow, ratio)
-        result: Array = log_weights + np.log(ratio)
-        return result
-
-    def _eliminate(self, level: Level, rates: Array) -> Array:
-        matrix = sparse.csc_array(
-            sparse.csr_array((rates, level.source, level.first), shape=(level.size, level.size))
-        )
-        if self.analysis is None:
-            self.analysis = analyze(matrix, shape=level.shape)
-        return factorize(matrix, analysis=self.analysis).log_stationary()
-
-
-def _converged(cycles: _Cycles, start: Array) -> MultigridSolution:
+def _converged(cycles: Cycles, start: Array) -> MultigridSolution:
     """Accelerated cycles until the weights stand still, then plain ones that show how still."""
     accelerated = iterate(
         lambda psi: -cycles(-ROOT * psi) / ROOT,
@@ -222,6 +179,8 @@ def _converged(cycles: _Cycles, start: Array) -> MultigridSolution:
         depth=DEPTH,
         reach=RANGE,
     )
+    # A cycle could also stand still where its steps undo each other; the balance tells.
+    error = max(error, _imbalance(cycles, current))
     return MultigridSolution(
         log_weights=current,
         cycles=accelerated.steps + len(changes),
@@ -232,6 +191,26 @@ def _converged(cycles: _Cycles, start: Array) -> MultigridSolution:
         wells=wells,
         unresolved_wells=unresolved,
     )
+
+
+def _imbalance(cycles: Cycles, log_weights: Array) -> float:
+    """Lower bound of the relative error: relative imbalances cannot exceed twice the error.
+
+    On the coarsest level the exact weights of the blocks are known, given the shares inside.
+    """
+    rates, worst = cycles.rates, 0.0
+    for depth, level in enumerate(cycles.levels):
+        near = log_weights > log_weights.max() - RANGE
+        if level.down is None:
+            change = cycles.eliminate(level, rates) - log_weights
+            change -= change[np.argmax(log_weights)]
+            return max(worst, float(np.abs(change[near]).max()))
+        outflow, relative = relative_rates(level.first, level.source, rates, log_weights)
+        inflow = np.add.reduceat(relative, level.first[:-1])
+        worst = max(worst, 0.5 * float(np.abs(inflow / outflow - 1.0)[near].max()))
+        coarse = cycles.levels[depth + 1]
+        rates, log_weights = coarse_rates(level, coarse, rates, log_weights, thin=False)
+    return worst
 
 
 def _coarsest_block(levels: list[Level]) -> NDArray[np.int32]:

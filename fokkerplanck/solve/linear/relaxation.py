@@ -16,6 +16,9 @@ Index = NDArray[np.int32]
 # Symmetric sweeps before and after each coarse correction: one needs twice the cycles in three
 # dimensions, three cost more than they save.
 SWEEPS = 2
+# Most that a weight changes by in one cycle: far tails, that start too large by more than a double
+# holds, take several.
+FARTHEST = 1e250
 # Weights above this have all their digits.
 TINY = 1e-290
 
@@ -51,4 +54,4 @@ def relax(first: Index, source: Index, relative: Array, outflow: Array, ratio: A
             inflow = 0.0
             for p in range(first[i], first[i + 1]):
                 inflow += relative[p] * ratio[source[p]]
-            ratio[i] = inflow / outflow[i]
+            ratio[i] = min(max(inflow / outflow[i], 1.0 / FARTHEST), FARTHEST)
