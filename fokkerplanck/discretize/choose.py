@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fokkerplanck.discretize.coefficients import Coefficients
 from fokkerplanck.discretize.grid import Grid
 from fokkerplanck.discretize.operator import Scheme
-from fokkerplanck.discretize.potential import closes_round_cells
 from fokkerplanck.discretize.resolution import eigenvalue_ratio
 from fokkerplanck.discretize.schemes.log_density import LogDensity
 from fokkerplanck.discretize.schemes.selling import Selling, diffusion_jumps_in_ito_form
 
 __all__ = ["choose"]
+
+Array = NDArray[np.float64]
 
 # Up to here Selling's rates are as accurate without a potential as central differences; at 100
 # they leave an L1 error of 3e-2 on 128 x 128 cells where LogDensity() leaves 3e-4 (measured).
@@ -27,15 +29,15 @@ SAMPLE = 1024
 SEED = 20230609
 
 
-def choose(coefficients: Coefficients, grid: Grid) -> tuple[Scheme, str]:
-    """A scheme for a problem, and the reason in words."""
+def choose(coefficients: Coefficients, grid: Grid, potential: Array | None) -> tuple[Scheme, str]:
+    """A scheme for a problem whose potential is known or not, and the reason in words."""
     ratio = _typical_ratio(coefficients, grid)
     anisotropy = f"anisotropy {ratio:.3g}"
     if grid.dimension == 1:
         return Selling(), "Selling(): one dimension, exact integrals of drift over noise"
     if diffusion_jumps_in_ito_form(coefficients.diffusion):
         return Selling(), "Selling(): the Itô tensor jumps, rates from the source cell"
-    if closes_round_cells(coefficients, grid):
+    if potential is not None:
         reason = f"Selling(): detailed balance, exact Gibbs density; {anisotropy}"
         if ratio > STRONG:
             reason += ": Corner() gives more accurate relaxation rates"

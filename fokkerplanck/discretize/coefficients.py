@@ -70,6 +70,8 @@ def compile_expressions(
         [e.xreplace(dict(zip(nodes, slots, strict=True))) for e in expressions],
         modules=["scipy", "numpy"],
         cse=True,
+        # A docstring would print every expression once more, half of the time that this takes.
+        docstring_limit=0,
     )
     means = _compile_means(nodes, symbols)
 

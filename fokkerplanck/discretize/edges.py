@@ -16,6 +16,7 @@ from scipy.sparse import csc_matrix
 from fokkerplanck.discretize.columns import generator
 from fokkerplanck.discretize.flux import bernoulli, blended_rates, fitted_rates
 from fokkerplanck.discretize.grid import Grid
+from fokkerplanck.discretize.selling import longest_offsets
 from fokkerplanck.discretize.tapers import wall_tapers
 from fokkerplanck.discretize.upwind import upwind
 from fokkerplanck.discretize.walls import (
@@ -75,15 +76,8 @@ def _emit(
     stride = np.ones(size, np.int64)
     for a in range(size - 1, 0, -1):
         stride[a - 1] = stride[a] * shape[a]
-    margin = np.ones(size, np.int64)
-    for k in range(offsets.shape[0]):
-        for j in range(offsets.shape[1]):
-            for a in range(size):
-                if weights[k, j] > 0.0:
-                    margin[a] = max(margin[a], abs(offsets[k, j, a]))
-    for a in range(size):
-        # An edge is tapered for both its ends or for neither.
-        margin[a] += tapers.shape[2] - 1
+    # An edge is tapered for both its ends or for neither.
+    margin = np.maximum(longest_offsets(offsets, weights), 1) + tapers.shape[2] - 1
     index = np.zeros(size, np.int64)
     ends = np.empty(2, np.int64)
     ways = np.ones(2)

@@ -25,7 +25,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from fokkerplanck.discretize.grid import Grid
-from fokkerplanck.discretize.selling import coupled_axes
+from fokkerplanck.discretize.selling import coupled_axes, longest_offsets
 from fokkerplanck.discretize.stencils import cell_slope
 
 __all__ = ["FaceForce", "split_force"]
@@ -227,7 +227,7 @@ def _curl_share(grid: Grid, slope: Array) -> Array:
 def _near_walls(grid: Grid, offsets: Offsets, weights: Array) -> Flags:
     """Cells from which the longest offset could leave the grid, shape (n,)."""
     near = np.zeros(grid.shape, np.bool_)
-    used = np.abs(offsets[weights > 0.0]).max(axis=0, initial=1)
+    used = np.maximum(longest_offsets(offsets, weights), 1)
     for a, axis in enumerate(grid.axes):
         if not axis.periodic:
             along = np.moveaxis(near, a, 0)

@@ -186,12 +186,13 @@ def _assemble_with_choice(
 ) -> tuple[FokkerPlanckOperator, Scheme]:
     # The schemes import this file.
     from fokkerplanck.discretize.choose import choose
-    from fokkerplanck.discretize.schemes.selling import Selling
+    from fokkerplanck.discretize.schemes.selling import Selling, known_potential
 
     coefficients = Coefficients.compile(diffusion, time)
-    scheme, reason = choose(coefficients, grid)
+    potential = known_potential(coefficients, grid)
+    scheme, reason = choose(coefficients, grid, potential)
     if isinstance(scheme, Selling):
-        operator = scheme.assemble_compiled(coefficients, grid)
+        operator = scheme.assemble_compiled(coefficients, grid, potential)
     else:
         operator = scheme.assemble(diffusion, grid, time)
     return operator.with_info(choice=reason), scheme

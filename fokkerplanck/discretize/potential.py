@@ -18,7 +18,7 @@ from fokkerplanck.discretize.grid import Grid
 from fokkerplanck.discretize.panels import panel_integrals
 from fokkerplanck.errors import InvalidCoefficient, NotPositiveSemidefinite
 
-__all__ = ["closes_round_cells", "potential_at_centers"]
+__all__ = ["potential_at_centers"]
 
 Array = NDArray[np.float64]
 Slope = Callable[[Sequence[Array]], Array]
@@ -56,16 +56,6 @@ def potential_at_centers(coefficients: Coefficients, grid: Grid) -> Array | None
     if offset is not None:
         potential = potential + offset
     return potential - potential.min() if np.isfinite(potential).all() else None
-
-
-def closes_round_cells(coefficients: Coefficients, grid: Grid) -> bool:
-    """Whether ``D^-1 F`` is curl-free at random cells: a first look, without the potential."""
-    slope, _ = _slope(coefficients, grid)
-    try:
-        order = _quadrature_order(slope, grid)
-        return order is not None and (grid.dimension == 1 or _closes_locally(slope, grid, order))
-    except (InvalidCoefficient, NotPositiveSemidefinite):
-        return False
 
 
 def _slope(coefficients: Coefficients, grid: Grid) -> tuple[Slope, Array | None]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from fokkerplanck.errors import UnsupportedTensor
 
-__all__ = ["coupled_axes", "decompose"]
+__all__ = ["coupled_axes", "decompose", "longest_offsets"]
 
 Array = NDArray[np.float64]
 Offsets = NDArray[np.int16]
@@ -197,6 +197,18 @@ def _decompose_all(
             else:
                 low = middle
         shifts[n] = shift
+
+
+@njit(cache=True)
+def longest_offsets(offsets: Offsets, weights: Array) -> NDArray[np.int64]:
+    """Largest entry along each axis of the offsets that have a weight, shape (d,)."""
+    longest = np.zeros(offsets.shape[2], np.int64)
+    for n in range(offsets.shape[0]):
+        for k in range(offsets.shape[1]):
+            if weights[n, k] > 0.0:
+                for a in range(offsets.shape[2]):
+                    longest[a] = max(longest[a], abs(offsets[n, k, a]))
+    return longest
 
 
 def coupled_axes(tensors: Array) -> list[list[int]]:

@@ -27,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fokkerplanck.discretize.grid import Grid
+from fokkerplanck.discretize.selling import longest_offsets
 
 __all__ = ["wall_tapers"]
 
@@ -85,8 +86,7 @@ def wall_tapers(grid: Grid, offsets: Offsets, weights: Array) -> Array:
         if axis.boundary[side] == "reflecting"
     }
     tables = {wall: taper(found) for wall, found in spans.items()}
-    used = np.abs(offsets[weights > 0.0])
-    largest = int(used.max(initial=1))
+    largest = max(1, int(longest_offsets(offsets, weights).max()))
     height = max((len(table) for table in tables.values()), default=1)
     result = np.ones((grid.dimension, 2, height, largest + 1))
     for (a, side), table in tables.items():
@@ -96,13 +96,14 @@ def wall_tapers(grid: Grid, offsets: Offsets, weights: Array) -> Array:
 
 def _spans(grid: Grid, a: int, side: int, offsets: Offsets, weights: Array) -> list[int]:
     """Spans of the offsets in use at a wall, as far as there are rows to taper them."""
-    span, used = np.abs(offsets[:, :, a]), weights > 0.0
+    span, used = offsets[:, :, a], weights > 0.0
     if len(span) > 1:
-        reach = int(span[used].max(initial=1))
+        reach = max(1, int(longest_offsets(offsets, weights)[a]))
         rows = np.arange(min(reach, grid.shape[a]))
         cells = rows if side == 0 else grid.shape[a] - 1 - rows
-        span, used = (np.take(v.reshape(*grid.shape, -1), cells, axis=a) for v in (span, used))
-    spans = sorted({int(m) for m in np.unique(span[used])} - {0})
+        span = np.take(span.reshape(*grid.shape, -1), cells, axis=a)
+        used = np.take(used.reshape(*grid.shape, -1), cells, axis=a)
+    spans = sorted({int(m) for m in np.unique(np.abs(span[used]))} - {0})
     while spans and _rows(spans) > max(2.0, SHARE * grid.shape[a]):
         spans.pop()
     return spans

@@ -21,13 +21,13 @@ from fokkerplanck.discretize.interval import interval_rates
 from fokkerplanck.discretize.operator import FokkerPlanckOperator
 from fokkerplanck.discretize.potential import potential_at_centers
 from fokkerplanck.discretize.resolution import warn_of_layers, warn_of_rotation, warn_of_steps
-from fokkerplanck.discretize.selling import decompose
+from fokkerplanck.discretize.selling import decompose, longest_offsets
 from fokkerplanck.discretize.stencils import cell_slope
 from fokkerplanck.discretize.surfaces import closed_faces, warn_of_jumps_inside_cells
 from fokkerplanck.errors import InvalidModel, UnresolvedWarning
 from fokkerplanck.model.diffusion import Diffusion
 
-__all__ = ["Selling", "diffusion_jumps_in_ito_form"]
+__all__ = ["Selling", "diffusion_jumps_in_ito_form", "known_potential"]
 
 Array = NDArray[np.float64]
 
@@ -95,10 +95,13 @@ class Selling:
         UnsupportedTensor
             When the tensor couples more than three axes.
         """
-        return self.assemble_compiled(Coefficients.compile(diffusion, time), grid)
+        coefficients = Coefficients.compile(diffusion, time)
+        return self.assemble_compiled(coefficients, grid, known_potential(coefficients, grid))
 
-    def assemble_compiled(self, coefficients: Coefficients, grid: Grid) -> FokkerPlanckOperator:
-        """The operator of coefficients that are compiled already."""
+    def assemble_compiled(
+        self, coefficients: Coefficients, grid: Grid, potential: Array | None
+    ) -> FokkerPlanckOperator:
+        """The operator of compiled coefficients, whose potential is `known_potential`."""
         if coefficients.diffusion.jumps:
             warn_of_jumps_inside_cells(coefficients, grid, STACK)
         if grid.dimension == 1:
@@ -106,8 +109,6 @@ class Selling:
         tensor = coefficients.tensor(grid.mesh)
         scaled = tensor_in_cells(tensor, grid)
         offsets, weights, added = self._decompose(scaled, grid)
-        source = diffusion_jumps_in_ito_form(coefficients.diffusion)
-        potential = None if source else potential_at_centers(coefficients, grid)
         # Masses carry the volume: their potential is Phi - log volume.
         level = -np.log(np.broadcast_to(grid.volumes, grid.shape)).ravel()
         fields: dict[str, Any] = {"barriers": closed_faces(coefficients, grid, tensor)}
@@ -126,14 +127,14 @@ class Selling:
             fields["residual"] = split.residual
             entries |= {"drift": "face force", "upwinded_cells": split.upwinded}
             entries["cell_peclet"] = warn_of_layers(split.whole, tensor, grid, STACK)
-        if source:
+        if diffusion_jumps_in_ito_form(coefficients.diffusion):
             drift = vector_in_cells(coefficients.drift(grid.mesh, _steps(grid)), grid)
             split = split_force(grid, scaled, drift, offsets, weights)
             fields |= {"source_slope": split.slope, "residual": split.residual}
             entries |= {"drift": "source cell", "upwinded_cells": split.upwinded}
         axis_weights = np.ascontiguousarray(np.einsum("nii->ni", scaled))
         matrix, killing = edge_matrix(grid, offsets, weights, axis_weights, level=level, **fields)
-        entries["largest_offset"] = int(np.abs(offsets[weights > 0.0]).max(initial=0))
+        entries["largest_offset"] = int(longest_offsets(offsets, weights).max())
         entries["added_noise"] = added
         flat = None if potential is None else potential.ravel()
         return FokkerPlanckOperator(matrix, grid, killing, flat, True, Info(**entries))
@@ -166,6 +167,15 @@ class Selling:
 def diffusion_jumps_in_ito_form(diffusion: Diffusion) -> bool:
     """Whether the Itô tensor jumps: then no force ``A - div D`` exists at the jump."""
     return diffusion.jumps and diffusion.convention == "ito"
+
+
+def known_potential(coefficients: Coefficients, grid: Grid) -> Array | None:
+    """Potential at the centres where Selling's rates use one; None in one dimension, which has its
+    own.
+    """
+    if grid.dimension == 1 or diffusion_jumps_in_ito_form(coefficients.diffusion):
+        return None
+    return potential_at_centers(coefficients, grid)
 
 
 def _interval(coefficients: Coefficients, grid: Grid) -> FokkerPlanckOperator:
