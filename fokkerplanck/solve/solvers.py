@@ -195,7 +195,7 @@ class AlgebraicMultigrid:
             raise NotConverged(
                 f"after {solution.cycles} cycles the weights still change by a factor of "
                 f"{solution.factor:.2g} of the change before, the estimated relative error is "
-                f"{solution.error:.2g}: the anisotropy is too strong for blocks of equal sides; "
+                f"{solution.error:.2g}: strong anisotropy, or many wells close together; "
                 "use SubtractionFree()"
             )
         _warn_of_lost_digits(solution)
