@@ -167,6 +167,8 @@ def assemble(
     if scheme is not None and not isinstance(scheme, Scheme):
         raise InvalidModel(f"a scheme is a value such as Selling(), not {scheme!r}")
     grid.require(diffusion.variables)
+    if scheme is None and not isinstance(grid, Grid):
+        raise InvalidModel("a mesh is discretised by FiPy(): pass it as the scheme")
     began = clock.perf_counter()
     if scheme is None:
         operator, scheme = _assemble_with_choice(diffusion, grid, time)

@@ -10,7 +10,7 @@ import sympy as sp
 from scipy.spatial import Delaunay
 
 import fokkerplanck as fpk
-from fokkerplanck.errors import GridMismatch
+from fokkerplanck.errors import GridMismatch, InvalidModel
 
 x, y = sp.symbols("x y", real=True)
 
@@ -81,3 +81,9 @@ def test_what_needs_axes_is_refused(
         density.marginal("x")
     with pytest.raises(GridMismatch, match="edges of a Grid"):
         fpk.probability_current(operator, density)
+
+
+def test_a_mesh_needs_its_scheme() -> None:
+    model = fpk.Diffusion((x, y), [-x, -y], [[1, 0], [0, 1]])
+    with pytest.raises(InvalidModel, match=r"FiPy\(\)"):
+        fpk.assemble(model, disc(4))  # type: ignore[arg-type]
