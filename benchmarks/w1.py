@@ -1,6 +1,6 @@
 """W1: stationary density with a full tensor; time, error and sign of every method.
 
-python -m benchmarks w1             # table, about 20 minutes
+python -m benchmarks w1             # tables, about 20 minutes
 python -m benchmarks w1 --write     # and benchmarks/results/w1.*, benchmarks/README.md
 python -m benchmarks w1 --cells 64 128 --methods fokkerplanck FiPy
 """
@@ -25,7 +25,7 @@ from threadpoolctl import threadpool_limits
 from benchmarks.w1_cold import cold_start
 from benchmarks.w1_method import Method, TimeLimit
 from benchmarks.w1_methods import METHODS
-from benchmarks.w1_problem import PROBLEMS, Problem, errors
+from benchmarks.w1_problem import IRREVERSIBLE, PROBLEMS, Errors, Problem, errors
 from benchmarks.w1_reference import reference
 from benchmarks.w1_report import report, write
 
@@ -36,7 +36,7 @@ CELLS = (64, 128, 256, 512)
 LONG = 20.0
 # Cold starts, at the size at which the methods are compared.
 COLD = ("fokkerplanck default", "FiPy Exponential", "scikit-fem Q2, tuned LU")
-COLD_CELLS = 256
+COLD_PROBLEM, COLD_CELLS = IRREVERSIBLE, 256
 
 
 @dataclass(frozen=True)
@@ -62,27 +62,28 @@ class Row:
 
 @dataclass
 class Run:
-    """A method on a problem and grid, with the times measured so far."""
+    """A method on a problem and grid, with what was measured so far; solutions are not kept."""
 
     method: Method
     problem: Problem
     cells: int
     times: list[tuple[float, float, float]]
-    solution: object = None
+    found: Errors | None = None
 
     def time(self) -> None:
         """Solve once more."""
         load = os.getloadavg()[0]
         began, cpu = time.perf_counter(), time.process_time()
-        self.solution = self.method.solve(self.problem, self.cells)
+        solution = self.method.solve(self.problem, self.cells)
         self.times.append((time.perf_counter() - began, time.process_time() - cpu, load))
+        if self.found is None:
+            density = self.method.centres(solution, self.cells)
+            self.found = errors(density, partial(reference, self.problem))
 
     def row(self) -> Row:
         """Medians and errors."""
+        assert self.found is not None
         seconds, cpu, load = zip(*self.times, strict=True)
-        found = errors(
-            self.method.centres(self.solution, self.cells), partial(reference, self.problem)
-        )
         return Row(
             self.problem.name,
             self.method.name,
@@ -91,28 +92,27 @@ class Run:
             statistics.median(cpu),
             len(self.times),
             max(load),
-            **asdict(found),
+            **asdict(self.found),
         )
 
 
 def measure(
-    methods: Sequence[Method], problems: Sequence[Problem], cells: Sequence[int], repeats: int
+    methods: Sequence[Method], problem: Problem, cells: Sequence[int], repeats: int
 ) -> Iterator[Row | str]:
     """Time everything, grid by grid; methods take turns, so that all meet the same load.
 
     Yields rows, and lines about what was skipped.
     """
-    for problem in problems:
-        applicable = []
-        for method in methods:
-            refusal = method.refuses(problem) if method.version else "not installed"
-            if refusal is None:
-                _warm_up(method, problem, min(cells))
-                applicable.append(method)
-            else:
-                yield f"{problem.name}: {method.name} ({method.package}): {refusal}"
-        for n in cells:
-            yield from _grid(applicable, problem, n, repeats)
+    applicable = []
+    for method in methods:
+        refusal = method.refuses(problem) if method.version else "not installed"
+        if refusal is None:
+            _warm_up(method, problem, min(cells))
+            applicable.append(method)
+        else:
+            yield f"{problem.name}: {method.name} ({method.package}): {refusal}"
+    for n in cells:
+        yield from _grid(applicable, problem, n, repeats)
 
 
 def _warm_up(method: Method, problem: Problem, cells: int) -> None:
@@ -162,6 +162,8 @@ def environment() -> dict[str, Any]:
 
 def cold_starts(methods: Sequence[Method], problem: Problem) -> list[dict[str, Any]]:
     """First answers of fresh processes, with caches of compiled code filled and empty."""
+    if problem is not COLD_PROBLEM:
+        return []
     found = []
     for method in methods:
         if method.name not in COLD or not method.version:
@@ -169,7 +171,9 @@ def cold_starts(methods: Sequence[Method], problem: Problem) -> list[dict[str, A
         for empty in (False, True) if method.package == "fokkerplanck" else (False,):
             load = os.getloadavg()[0]
             times = cold_start(method, problem, COLD_CELLS, empty=empty)
-            found.append({**times, "method": method.name, "empty": empty, "load": load})
+            found.append(
+                {**times, "method": method.name, "cells": COLD_CELLS, "empty": empty, "load": load}
+            )
     return found
 
 
@@ -185,26 +189,21 @@ def main(arguments: Sequence[str]) -> int:
     chosen = parser.parse_args(arguments)
     methods = [m for m in METHODS if m.name.startswith(tuple(chosen.methods))]
     problems = [PROBLEMS[name] for name in chosen.problems]
-    rows: list[Row] = []
-    skipped: list[str] = []
+    results = {}
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for item in measure(methods, problems, sorted(chosen.cells), chosen.repeats):
-            if isinstance(item, str):
-                skipped.append(item)
-            else:
-                rows.append(item)
-            print(item, flush=True)
-        cold = [] if chosen.no_cold else cold_starts(methods, problems[0])
-    results = {
-        "environment": environment(),
-        "rows": [asdict(row) for row in rows],
-        "skipped": skipped,
-        "cold": cold,
-        "cold_problem": problems[0].name,
-        "cold_cells": COLD_CELLS,
-    }
+        for problem in problems:
+            items = []
+            for item in measure(methods, problem, sorted(chosen.cells), chosen.repeats):
+                print(item, flush=True)
+                items.append(item)
+            results[problem.name] = {
+                "environment": environment(),
+                "rows": [asdict(item) for item in items if isinstance(item, Row)],
+                "skipped": [item for item in items if isinstance(item, str)],
+                "cold": [] if chosen.no_cold else cold_starts(methods, problem),
+            }
+            if chosen.write:
+                write(results)
     print(report(results))
-    if chosen.write:
-        write(results)
     return 0

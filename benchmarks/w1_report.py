@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks._readme import replace_section
+from benchmarks.w1_problem import PROBLEMS
 
 __all__ = ["Equal", "at_equal_error", "report", "write"]
 
@@ -23,6 +24,7 @@ COMPARED_CELLS = 256
 KEYS = ("cpu", "cells")
 
 Row = dict[str, Any]
+Results = dict[str, dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -51,41 +53,42 @@ def at_equal_error(rows: Sequence[Row], error: float) -> Equal | None:
     return None
 
 
-def report(results: dict[str, Any]) -> str:
-    """All tables, as Markdown."""
-    rows = results["rows"]
-    problems = list(dict.fromkeys(row["problem"] for row in rows))
+def report(results: Results) -> str:
+    """All tables, as Markdown; `results` holds one run a problem."""
     parts = [summary(results)]
-    parts += [_measurements(rows, problem) for problem in problems]
-    if results["skipped"]:
-        parts.append("Not run:\n\n" + "\n".join(f"- {line}" for line in results["skipped"]))
-    parts.append(_environment(results))
+    for problem, run in results.items():
+        parts.append(_measurements(run["rows"], problem))
+        if run["skipped"]:
+            parts.append("Not run:\n\n" + "\n".join(f"- {line}" for line in run["skipped"]))
+        parts.append(_versions(run["environment"]))
+    notes = list(results.values())[-1]["environment"]["notes"]
+    uses = "\n".join(f"- {name}: {note}" for name, note in notes.items())
+    parts.append(f"### How each was used\n\n{uses}")
     return "\n\n".join(parts) + "\n"
 
 
-def summary(results: dict[str, Any]) -> str:
+def summary(results: Results) -> str:
     """The tables that answer the questions of W1."""
-    rows = results["rows"]
-    problems = list(dict.fromkeys(row["problem"] for row in rows))
-    text = "### At equal error\n\n" + _comparison(rows, problems)
-    return f"{text}\n\n{_cold(results)}" if results["cold"] else text
+    text = "### At equal error\n\n" + _comparison(results)
+    cold = [row for run in results.values() for row in run["cold"]]
+    return f"{text}\n\n{_cold(cold)}" if cold else text
 
 
-def _comparison(rows: Sequence[Row], problems: Sequence[str]) -> str:
+def _comparison(results: Results) -> str:
     header = (
         f"Each peer at its finest grid up to {COMPARED_CELLS} x {COMPARED_CELLS}, then how many "
         "times less processor time each of ours takes for the same L1 error, and with how many "
         "cells a side (interpolated in logarithms between its grids; `>`: its coarsest grid is "
         "already better; `-`: its finest grid is not good enough).\n\n"
     )
+    rows = [row for run in results.values() for row in run["rows"]]
     ours = list(dict.fromkeys(r["method"] for r in rows if r["method"].startswith(OURS)))
     lines = []
-    for problem in problems:
-        here = [row for row in rows if row["problem"] == problem]
-        for peer in _finest([row for row in here if not row["method"].startswith(OURS)]):
+    for problem, run in results.items():
+        for peer in _finest([row for row in run["rows"] if not row["method"].startswith(OURS)]):
             line = [problem, peer["method"], str(peer["cells"]), f"{peer['l1']:.1e}"]
             line += [f"{peer['seconds']:.3g}", f"{peer['cpu']:.3g}"]
-            lines.append(line + [_ratio(peer, _of(here, method)) for method in ours])
+            lines.append(line + [_ratio(peer, _of(run["rows"], method)) for method in ours])
     columns = ["problem", "peer", "N", "L1 error", "wall s", "cpu s"]
     return header + _table(columns + [name.removeprefix(OURS).strip() for name in ours], lines)
 
@@ -110,7 +113,7 @@ def _ratio(peer: Row, rows: Sequence[Row]) -> str:
     return f"{sign}{peer['cpu'] / found.seconds:.2g}x (N = {found.cells:.0f})"
 
 
-def _cold(results: dict[str, Any]) -> str:
+def _cold(cold: Sequence[Row]) -> str:
     lines = [
         [
             row["method"],
@@ -119,12 +122,12 @@ def _cold(results: dict[str, Any]) -> str:
             f"{row['second']:.2f}",
             f"{row['load']:.1f}",
         ]
-        for row in results["cold"]
+        for row in cold
     ]
     columns = ("method", "caches of compiled code", "first density s", "second s", "load")
     title = (
-        f"### Fresh processes\n\nProblem {results['cold_problem']}, N = {results['cold_cells']}; "
-        "wall seconds from imports to density (FiPy: with its calibration at 64 x 64).\n\n"
+        f"### Fresh processes\n\nIrreversible problem, N = {cold[0]['cells']}; wall seconds from "
+        "imports to density (FiPy: with its calibration at 64 x 64).\n\n"
     )
     return title + _table(columns, lines)
 
@@ -142,20 +145,15 @@ def _measurements(rows: Sequence[Row], problem: str) -> str:
         "negative mass": lambda row: f"{abs(row['negative_mass']):.0e}",
         "mass - 1": lambda row: f"{row['mass']:.0e}",
     }
-    lines = [
-        [column(row) for column in columns.values()] for row in rows if row["problem"] == problem
-    ]
+    lines = [[column(row) for column in columns.values()] for row in rows]
     return f"### {problem.capitalize()} problem\n\n" + _table(tuple(columns), lines)
 
 
-def _environment(results: dict[str, Any]) -> str:
-    here = results["environment"]
+def _versions(here: dict[str, Any]) -> str:
     packages = ", ".join(f"{name} {version}" for name, version in here["packages"].items())
-    notes = "\n".join(f"- {name}: {note}" for name, note in here["notes"].items())
     return (
         f"Measured {here['date']}: Python {here['python']}, NumPy {here['numpy']}, SciPy "
-        f"{here['scipy']}, {packages}; {here['cores']} cores ({here['machine']}), one BLAS thread. "
-        f"How each was used:\n\n{notes}"
+        f"{here['scipy']}, {packages}; {here['cores']} cores ({here['machine']}), one BLAS thread."
     )
 
 
@@ -165,16 +163,21 @@ def _table(columns: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
     )
 
 
-def write(results: dict[str, Any]) -> None:
-    """Keep the results: `results/w1.json`, `.csv`, `.md` with all tables, and the README."""
+def write(results: Results) -> None:
+    """Keep the runs of these problems, and those of others as they are.
+
+    In `results/w1.json`, `.csv` (rows only), `.md` (all tables) and the README (summary).
+    """
     RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "w1.json").write_text(json.dumps(results, indent=1) + "\n")
-    with (RESULTS / "w1.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(results["rows"][0]), lineterminator="\n")
+    file = RESULTS / "w1.json"
+    kept: Results = json.loads(file.read_text()) if file.exists() else {}
+    merged = {name: (kept | results)[name] for name in PROBLEMS if name in kept | results}
+    file.write_text(json.dumps(merged, indent=1) + "\n")
+    rows = [row for run in merged.values() for row in run["rows"]]
+    with (RESULTS / "w1.csv").open("w", newline="") as table:
+        writer = csv.DictWriter(table, list(rows[0]), lineterminator="\n")
         writer.writeheader()
-        writer.writerows(results["rows"])
-    (RESULTS / "w1.md").write_text(
-        "# W1: stationary density\n\nMade by `python -m benchmarks w1 --write`.\n\n"
-        + report(results)
-    )
-    replace_section("w1", summary(results))
+        writer.writerows(rows)
+    title = "# W1: stationary density\n\nMade by `python -m benchmarks w1 --write`.\n\n"
+    (RESULTS / "w1.md").write_text(title + report(merged))
+    replace_section("w1", summary(merged))

@@ -26,7 +26,7 @@ def test_w1_converges_and_is_written(
     ours = ["fokkerplanck default", "fokkerplanck Selling + SparseLU"]
     chosen = ["--problems", "irreversible", "--methods", *ours, "--cells", "32", "64"]
     assert w1.main([*chosen, "--repeats", "1", "--no-cold", "--write"]) == 0
-    rows = json.loads((tmp_path / "w1.json").read_text())["rows"]
+    rows = json.loads((tmp_path / "w1.json").read_text())["irreversible"]["rows"]
     by_method = {name: [r for r in rows if r["method"] == name] for name in ours}
     for coarse, fine in by_method.values():
         assert (coarse["cells"], fine["cells"]) == (32, 64)
@@ -44,7 +44,7 @@ def test_w1_converges_and_is_written(
 
 def test_peer_that_is_not_installed_is_named() -> None:
     absent = Method("absent", "no-such-distribution", lambda *_: pytest.fail("was called"))
-    assert list(w1.measure([absent], [ISOTROPIC], [16], 1)) == [
+    assert list(w1.measure([absent], ISOTROPIC, [16], 1)) == [
         "isotropic: absent (no-such-distribution): not installed"
     ]
 
