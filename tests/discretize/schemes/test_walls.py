@@ -125,6 +125,20 @@ def test_exit_through_one_of_two_walls_against_a_drift() -> None:
     assert errors[-1] < 2e-3
 
 
+def test_drift_counts_on_the_way_to_an_absorbing_wall() -> None:
+    """A plane in which nothing depends on y is the line, drift against the wall and towards it."""
+    for drift in (-2.0, 2.0):
+        walls = {"x": ("reflecting", "absorbing")}
+        line = fpk.assemble(
+            fpk.Diffusion((x,), [drift], [[0.4]]), fpk.Grid(x=(0, 1, 12), boundary=walls)
+        )
+        grid = fpk.Grid(x=(0, 1, 12), y=(0, 1, 3), boundary=walls | {"y": "periodic"})
+        plane = fpk.assemble(fpk.Diffusion((x, y), [drift, 0], 0.4 * sp.eye(2)), grid)
+        np.testing.assert_allclose(
+            plane.killing.reshape(12, 3), np.repeat(line.killing[:, np.newaxis], 3, 1)
+        )
+
+
 def test_walls_of_two_kinds_share_out_a_box() -> None:
     """A drift-free strip that absorbs at one end: the slowest rate is D pi^2 / (4 L^2)."""
     tensor = np.diag([0.5, 2.0])

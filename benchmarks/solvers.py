@@ -1,0 +1,199 @@
+"""Solvers of the stationary equation: digits at high barriers, time and memory.
+
+python -m benchmarks solvers            # three tables, about ten minutes
+python -m benchmarks solvers --write    # and benchmarks/results/solvers.md
+python -m benchmarks solvers --quick    # small grids
+
+1. Gibbs weights in every cell, barrier of 50 noise strengths, 256 x 256, full tensor.
+2. Share of a well, barriers of 1 to 200, and who warned.
+3. Time, memory and their growth. Each measurement has a process of its own.
+
+PARDISO is that of pypardiso, left out where it is not installed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import multiprocessing
+import platform
+import warnings
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import scipy
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+import fokkerplanck as fpk
+from benchmarks.solvers_cases import PROBLEMS, SOLVERS, Outcome, double_well, measure
+from fokkerplanck.errors import FokkerPlanckError
+
+__all__ = ["main"]
+
+Array = NDArray[np.float64]
+
+RESULT = Path(__file__).parent / "results" / "solvers.md"
+BARRIERS = (1, 2, 5, 10, 15, 20, 30, 50, 100, 200)
+# Problem, solver, cells a side.
+TIMED: tuple[tuple[str, str, tuple[int, ...]], ...] = (
+    ("2-D double well with a current", "SubtractionFree()", (128, 256, 512, 1024)),
+    ("2-D double well with a current", "AlgebraicMultigrid()", (128, 256, 512, 1024)),
+    ("2-D double well with a current", "SparseLU()", (128, 256, 512)),
+    ("2-D double well with a current", "SciPy splu, COLAMD", (128, 256, 512)),
+    ("2-D double well with a current", "SciPy splu, MMD", (128, 256, 512)),
+    ("2-D double well with a current", "PARDISO", (128, 256, 512)),
+    ("3-D double well", "AlgebraicMultigrid()", (32, 64, 128)),
+    ("3-D rotating process", "AlgebraicMultigrid()", (32, 64, 128)),
+    ("3-D rotating process", "SubtractionFree()", (16, 24, 32)),
+)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks solvers", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("--write", action="store_true", help=f"write {RESULT.name}")
+    parser.add_argument("--quick", action="store_true", help="small grids only")
+    parser.add_argument("--repeats", type=int, default=3)
+    options = parser.parse_args(arguments)
+    parts = []
+    for table in (
+        gibbs_table(64 if options.quick else 256),
+        sweep_table(48 if options.quick else 96),
+        time_table(80 if options.quick else 1024, options.repeats),
+    ):
+        lines = []
+        for line in table:
+            print(line, flush=True)
+            lines.append(line)
+        print()
+        parts.append("\n".join(lines))
+    if options.write:
+        environment = (
+            f"{date.today()}, {platform.machine()}, Python {platform.python_version()}, NumPy "
+            f"{np.__version__}, SciPy {scipy.__version__}, one thread.  `python -m benchmarks "
+            "solvers --write`"
+        )
+        RESULT.write_text("\n\n".join(["# Solvers", *parts, environment]) + "\n", encoding="utf-8")
+    return 0
+
+
+def available() -> list[str]:
+    """Solvers that can run here."""
+    found = importlib.util.find_spec("pypardiso") is not None
+    return [name for name in SOLVERS if found or name != "PARDISO"]
+
+
+def _alone(operator: fpk.FokkerPlanckOperator, solver: str, repeats: int) -> Outcome | str:
+    """Measure in a fresh process, with one thread for everyone; a line where there is no answer."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(
+        1, mp_context=context, initializer=threadpool_limits, initargs=(1,)
+    ) as pool:
+        try:
+            return pool.submit(measure, operator, solver, repeats).result()
+        except (FokkerPlanckError, RuntimeError, MemoryError) as error:
+            return f"{type(error).__name__}"
+
+
+def _errors(weights: Array, operator: fpk.FokkerPlanckOperator) -> tuple[Array, float]:
+    """Relative error of every cell against Gibbs, and of the right well's share."""
+    exact = np.exp(operator.potential.min() - operator.potential) * operator.grid.volumes.ravel()
+    right = np.broadcast_to(operator.grid.mesh[0] > 0, operator.grid.shape).ravel()
+    exact, found = exact / exact.sum(), weights / weights.sum()
+    with np.errstate(all="ignore"):
+        return np.abs(found / exact - 1), float(abs((found[right].sum() / exact[right].sum()) - 1))
+
+
+def gibbs_table(cells: int) -> Iterator[str]:
+    """Errors in every cell at a barrier of 50."""
+    operator = double_well(cells, 50.0)
+    yield f"## Gibbs weights, barrier/noise 50, {cells} x {cells}, full tensor"
+    yield ""
+    yield (
+        "| solver | largest relative error: every cell | cells above 1e-10 of the largest | "
+        "share of the right well | negative cells | warned | s |"
+    )
+    yield "|---|---|---|---|---|---|---|"
+    depth = operator.potential - operator.potential.min()
+    # The corners lie 1200 above the wells, where nobody has a double.
+    normal = depth < 700
+    for solver in available():
+        outcome = _alone(operator, solver, 1)
+        if isinstance(outcome, str):
+            yield f"| {solver} | {outcome} | | | | | |"
+            continue
+        every, share = _errors(outcome.weights, operator)
+        yield (
+            f"| {solver} | {every[normal].max():.1e} | "
+            f"{every[depth < 10 * np.log(10)].max():.1e} | {share:.1e} | "
+            f"{np.count_nonzero(outcome.weights < 0)} | {'yes' if outcome.warned else 'no'} | "
+            f"{outcome.seconds:.2f} |"
+        )
+
+
+def sweep_table(cells: int) -> Iterator[str]:
+    """Error of a well's share against the barrier, and whether the solver warned."""
+    names = available()
+    yield f"## Share of the right well: relative error, ! where warned ({cells} x {cells})"
+    yield ""
+    yield f"| barrier/noise | {' | '.join(names)} |"
+    yield "|---|" + "---|" * len(names)
+    for barrier in BARRIERS:
+        operator = double_well(cells, float(barrier))
+        row = []
+        for solver in names:
+            with warnings.catch_warnings(record=True) as caught, threadpool_limits(1):
+                warnings.simplefilter("always")
+                try:
+                    weights, _ = SOLVERS[solver](operator)
+                    entry = f"{_errors(weights, operator)[1]:.1e}"
+                except (FokkerPlanckError, RuntimeError) as error:
+                    entry = type(error).__name__
+            row.append(entry + (" !" if any("use Subtr" in str(w.message) for w in caught) else ""))
+        yield f"| {barrier} | {' | '.join(row)} |"
+
+
+def time_table(largest: int, repeats: int) -> Iterator[str]:
+    """Time and memory; the exponent is that of time against the number of cells."""
+    yield "## Time and memory"
+    yield ""
+    yield "| problem | solver | cells | s | processor s | exponent | memory, MB | load | evidence |"
+    yield "|---|---|---|---|---|---|---|---|---|"
+    for problem, solver, sizes in TIMED:
+        if solver not in available():
+            continue
+        before: tuple[int, float] | None = None
+        for cells in sizes:
+            if cells > largest:
+                continue
+            operator = PROBLEMS[problem](cells)
+            outcome = _alone(operator, solver, 1 if operator.grid.size > 600_000 else repeats)
+            size = " x ".join([str(cells)] * operator.grid.dimension)
+            if isinstance(outcome, str):
+                yield f"| {problem} | {solver} | {size} | {outcome} | | | | | |"
+                continue
+            growth = ""
+            if before is not None:
+                ratio = np.log(operator.grid.size / before[0])
+                growth = f"{np.log(outcome.cpu / before[1]) / ratio:.2f}"
+            before = operator.grid.size, outcome.cpu
+            yield (
+                f"| {problem} | {solver} | {size} | {outcome.seconds:.2f} | {outcome.cpu:.2f} | "
+                f"{growth} | {outcome.memory / 1e6:.0f} | {outcome.load:.1f} | "
+                f"{_evidence(outcome)} |"
+            )
+
+
+def _evidence(outcome: Outcome) -> str:
+    known = outcome.info
+    parts = [f"{known['cycles']} cycles"] if "cycles" in known else []
+    if "rounding" in known:
+        parts.append(f"relative error {known['rounding']:.0e}")
+    if "factor_entries" in known:
+        parts.append(f"{known['factor_entries'] / 1e6:.1f}e6 entries")
+    return ", ".join(parts)
