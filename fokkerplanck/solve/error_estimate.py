@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +14,18 @@ from scipy.interpolate import CubicSpline
 
 from fokkerplanck.discretize.grid import Axis, Grid
 from fokkerplanck.discretize.operator import FokkerPlanckOperator
-from fokkerplanck.errors import FokkerPlanckWarning, InvalidModel, NotConverged
+from fokkerplanck.errors import (
+    FokkerPlanckWarning,
+    InvalidModel,
+    InvalidRegion,
+    NotConverged,
+)
 from fokkerplanck.results.density import Density
 
-__all__ = ["ErrorEstimate", "density_error", "extrapolated"]
+__all__ = ["ErrorEstimate", "coarsened_density", "density_error", "extrapolated", "number_error"]
 
 Array = NDArray[np.float64]
+_Result = TypeVar("_Result")
 
 # Orders of convergence that are believed: no scheme here has more than the second in its density,
 # and where one seems to have less than one half the grids are too coarse to tell.
@@ -63,7 +70,11 @@ def extrapolated(differences: tuple[float, ...], ratio: float) -> ErrorEstimate:
     if len(differences) == 2 and min(differences) > 0.0:
         observed = np.log(differences[1] / differences[0]) / np.log(ratio)
         order = float(np.clip(observed, LOWEST_ORDER, HIGHEST_ORDER))
-    return ErrorEstimate(float(differences[0] / (ratio**order - 1.0)), order)
+    growth = ratio**order
+    # What the coarser difference predicts counts too: a finest difference that is small by luck,
+    # of the wrong sign say, would promise more than the order that is believed.
+    predicted = (difference / growth**k for k, difference in enumerate(differences))
+    return ErrorEstimate(float(max(predicted) / (growth - 1.0)), order)
 
 
 def density_error(
@@ -88,24 +99,69 @@ def density_error(
     InvalidGrid
         When an axis has fewer than four cells.
     """
+    solutions = [density, *_on_coarser_grids(operator, solve)]
+    differences = tuple(map(_distance, solutions[:-1], solutions[1:]))
+    return extrapolated(differences, _refinement(density.grid, solutions[1].grid))
+
+
+def number_error(
+    value: float, operator: FokkerPlanckOperator, solve: Callable[[FokkerPlanckOperator], float]
+) -> ErrorEstimate:
+    """Estimate the error of a positive number, such as a rate, that an operator determines.
+
+    Logarithms are compared: on coarse grids the number may be off by a factor.
+
+    Parameters
+    ----------
+    value : float
+        That of `operator`.
+    operator : FokkerPlanckOperator
+        Made by `assemble`.
+    solve : from an operator to the number
+
+    Raises
+    ------
+    InvalidModel, InvalidGrid
+        As for `density_error`.
+    InvalidRegion
+        When a region holds no cell of a grid with half as many cells an axis.
+    """
+    numbers = [value, *_on_coarser_grids(operator, solve)]
+    differences = tuple(abs(np.diff(np.log(numbers))))
+    estimate = extrapolated(differences, _refinement(operator.grid, operator.grid.coarsened()))
+    return ErrorEstimate(value * float(np.expm1(estimate.error)), estimate.order)
+
+
+def coarsened_density(density: Density, grid: Grid) -> Density:
+    """A density on a coarser grid of the same domain, normalised."""
+    return Density(interpolated(density, grid), grid, density.info).normalized()
+
+
+def _on_coarser_grids(
+    operator: FokkerPlanckOperator, solve: Callable[[FokkerPlanckOperator], _Result]
+) -> list[_Result]:
+    """Results on the grids with a half and, where that is enough, a quarter of the cells."""
     if operator.problem is None:
         raise InvalidModel(
             "an error estimate solves on coarser grids, and this operator does not know its "
             "Diffusion: make it with assemble(...)"
         )
-    solutions = [density]
     with warnings.catch_warnings():
         # What the coarser grids do not resolve is what the estimate measures.
         warnings.simplefilter("ignore", FokkerPlanckWarning)
         grid = operator.grid.coarsened()
-        solutions.append(solve(operator.on(grid)))
+        results = [solve(operator.on(grid))]
         if min(grid.shape) >= 2 * FEWEST:
-            # An iteration that does not settle on the coarsest grid leaves the order unknown.
-            with suppress(NotConverged):
-                solutions.append(solve(operator.on(grid.coarsened())))
-    differences = tuple(map(_distance, solutions[:-1], solutions[1:]))
-    ratio = min(f / c for f, c in zip(density.grid.shape, solutions[1].grid.shape, strict=True))
-    return extrapolated(differences, ratio)
+            # An iteration that does not settle on the coarsest grid, or a region that holds none of
+            # its cells, leaves the order unknown.
+            with suppress(NotConverged, InvalidRegion):
+                results.append(solve(operator.on(grid.coarsened())))
+    return results
+
+
+def _refinement(fine: Grid, coarse: Grid) -> float:
+    """Cells of the finer over the coarser grid, along the axis that was coarsened least."""
+    return min(f / c for f, c in zip(fine.shape, coarse.shape, strict=True))
 
 
 def _distance(fine: Density, coarse: Density) -> float:

@@ -12,7 +12,7 @@ from scipy.linalg import solve_continuous_lyapunov
 import fokkerplanck as fpk
 from fokkerplanck.discretize.schemes.cross_diffusion import CrossDiffusion
 from fokkerplanck.discretize.schemes.log_density import LogDensity
-from fokkerplanck.errors import InvalidGrid, InvalidModel
+from fokkerplanck.errors import InvalidGrid, InvalidModel, InvalidRegion
 from fokkerplanck.solve.error_estimate import extrapolated, interpolated
 
 x, y = sp.symbols("x y", real=True)
@@ -115,6 +115,97 @@ def test_exact_densities_have_no_discretisation_error_at_the_centres() -> None:
     assert density.info["discretization_error"] < 1e-4
 
 
+def passage_rate(barrier: float, start: float, stop: float, wall: float) -> float:
+    """One over the mean passage time of ``barrier (x^2 - 1)^2`` by the double integral."""
+    nodes, weights = np.polynomial.legendre.leggauss(12)
+    edges = np.linspace(wall, stop, 801)
+    half = 0.5 * np.diff(edges)[:, np.newaxis]
+    points = edges[:-1, np.newaxis] + half * (1 + nodes)
+    potential = barrier * (points**2 - 1) ** 2
+
+    def integral(values: np.ndarray) -> np.ndarray:
+        """From the wall to each point: to the panel's left edge, and inside by collocation."""
+        inside = (
+            values
+            @ np.stack(
+                [
+                    np.polynomial.legendre.Legendre.basis(k).integ(lbnd=-1)(nodes) * (2 * k + 1) / 2
+                    for k in range(12)
+                ]
+            )
+            .T.dot(np.polynomial.legendre.legvander(nodes, 11).T * weights)
+            .T
+        )
+        whole = (values * weights).sum(axis=1) * half.ravel()
+        before = np.concatenate([[0], np.cumsum(whole)[:-1]])
+        return before[:, np.newaxis] + inside * half
+
+    outer = np.exp(potential - barrier) * integral(np.exp(-potential))
+    outer[points < start] = 0.0
+    return float(np.exp(-barrier) / np.sum(outer * weights * half))
+
+
+@pytest.mark.parametrize("barrier", [2.0, 10.0, 40.0])
+@pytest.mark.parametrize("cells", [50, 51, 128])
+@pytest.mark.parametrize("stop", [0.0, 0.83])
+def test_true_error_of_a_rate_is_within_twice_the_estimate(
+    barrier: float, cells: int, stop: float
+) -> None:
+    # Start and wall lie on edges of the panels of the quadrature, stop on their last one.
+    diffusion = fpk.Diffusion((x,), [-barrier * sp.diff((x**2 - 1) ** 2, x)], [[1]])
+    operator = fpk.assemble(diffusion, fpk.Grid(x=(-2, 2, cells)))
+    start = -2 + 0.4 * (2 + stop)
+    rate = fpk.escape_rate(operator, (start,), x > stop, error_estimate=True)
+    error = abs(rate.value - passage_rate(barrier, start, stop, -2.0))
+    assert error < 2 * rate.info["discretization_error"]
+    assert rate.info["discretization_error"] < 0.3 * rate.value
+    assert rate.value == fpk.escape_rate(operator, (start,), x > stop).value
+
+
+@pytest.mark.parametrize("scheme", [fpk.Selling(), CrossDiffusion()])
+@pytest.mark.parametrize("start", ["point", "region", "density"])
+def test_rates_in_two_dimensions(scheme: object, start: str) -> None:
+    drift = [-sp.diff(WELLS, v) for v in (x, y)]
+    diffusion = fpk.Diffusion((x, y), drift, FULL / 4)
+
+    def rate(cells: int, *, estimate: bool) -> fpk.Rate:
+        grid = fpk.Grid(x=(-2.2, 2.2, cells), y=(-2.2, 2.2, cells))
+        operator = fpk.assemble(diffusion, grid, scheme)  # type: ignore[arg-type]
+        begins = {
+            "point": (-1.0, 0.1),
+            "region": (x + 1) ** 2 + y**2 < 0.2,
+            "density": fpk.gaussian_density(grid, [-1, 0], np.eye(2) / 20),
+        }
+        return fpk.escape_rate(operator, begins[start], x + y / 2 > 0.71, error_estimate=estimate)
+
+    found, finer = rate(48, estimate=True), rate(144, estimate=False)
+    exact = finer.value + (finer.value - rate(72, estimate=False).value) / 3
+    assert abs(found.value - exact) < 2 * found.info["discretization_error"] < 0.2 * exact
+
+
+def test_rate_with_strong_anisotropy() -> None:
+    def rate(cells: int, *, estimate: bool) -> fpk.Rate:
+        operator, _ = rotating_process((cells, cells), 100, LogDensity())
+        return fpk.escape_rate(operator, (0.0, 0.0), x + y > 1.9, error_estimate=estimate)
+
+    found, finer = rate(48, estimate=True), rate(72, estimate=False)
+    # Of second order in the step.
+    exact = finer.value + (finer.value - found.value) / (1.5**2 - 1)
+    assert abs(found.value - exact) < 2 * found.info["discretization_error"] < 0.1 * exact
+
+
+def test_rates_without_a_coarser_grid() -> None:
+    """A target that only the finest grid sees, and an operator that knows no other grid."""
+    operator = fpk.assemble(fpk.Diffusion((x,), [0], [[1]]), fpk.Grid(x=(0, 1, 40)))
+    narrow = sp.And(x > 0.501, x < 0.524)
+    assert fpk.escape_rate(operator, (0.1,), narrow).value > 0
+    with pytest.raises(InvalidRegion, match="no centre of a cell"):
+        fpk.escape_rate(operator, (0.1,), narrow, error_estimate=True)
+    orphan = replace(operator, problem=None)
+    with pytest.raises(InvalidModel, match="make it with assemble"):
+        fpk.escape_rate(orphan, (0.1,), x > 0.5, error_estimate=True)
+
+
 def test_extrapolation() -> None:
     assert extrapolated((3.0, 12.0), 2.0).error == pytest.approx(1.0)
     assert extrapolated((1.0, 2.0), 2.0).order == pytest.approx(1.0)
@@ -122,6 +213,8 @@ def test_extrapolation() -> None:
     assert extrapolated((3.0,), 2.0).error == pytest.approx(3.0)
     assert extrapolated((3.0, 3.0), 2.0).order == 0.5
     assert extrapolated((3.0, 3.0), 2.0).error > 3.0
+    # A finest difference that is small by luck is not believed.
+    assert extrapolated((1e-9, 12.0), 2.0).error == pytest.approx(1.0)
 
 
 def test_interpolation_is_of_fourth_order_and_keeps_signs() -> None:
