@@ -1,14 +1,15 @@
 """Solvers of the stationary equation: digits at high barriers, time and memory.
 
-python -m benchmarks solvers            # three tables, about ten minutes
+python -m benchmarks solvers            # four tables, about ten minutes
 python -m benchmarks solvers --write    # and benchmarks/results/solvers.md
 python -m benchmarks solvers --quick    # small grids
 
-1. Gibbs weights in every cell, barrier of 50 noise strengths, 256 x 256, full tensor.
-2. Share of a well, barriers of 1 to 200, and who warned.
-3. Time, memory and their growth. Each measurement has a process of its own.
+1. Every cell against elimination with 60 digits, 12 x 12, in detailed balance and not.
+2. Gibbs weights in every cell, barrier of 50 noise strengths, 256 x 256, full tensor.
+3. Share of a well, barriers of 1 to 200, and who warned.
+4. Time, memory and their growth. Each measurement has a process of its own.
 
-PARDISO is that of pypardiso, left out where it is not installed.
+PARDISO is that of pypardiso; it and PyAMG are left out where they are not installed.
 """
 
 from __future__ import annotations
@@ -23,14 +24,15 @@ from concurrent.futures import ProcessPoolExecutor
 from datetime import date
 from pathlib import Path
 
+import mpmath as mp
 import numpy as np
 import scipy
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 import fokkerplanck as fpk
-from benchmarks.solvers_cases import PROBLEMS, SOLVERS, Outcome, double_well, measure
-from fokkerplanck.errors import FokkerPlanckError
+from benchmarks.solvers_cases import PACKAGES, PROBLEMS, SOLVERS, Outcome, double_well, measure
+from fokkerplanck.errors import FokkerPlanckError, MetastableWarning
 
 __all__ = ["main"]
 
@@ -47,7 +49,9 @@ TIMED: tuple[tuple[str, str, tuple[int, ...]], ...] = (
     ("2-D double well with a current", "SciPy splu, MMD", (128, 256, 512)),
     ("2-D double well with a current", "PARDISO", (128, 256, 512)),
     ("3-D double well", "AlgebraicMultigrid()", (32, 64, 128)),
+    ("3-D double well", "PyAMG and BiCGSTAB", (32, 64)),
     ("3-D rotating process", "AlgebraicMultigrid()", (32, 64, 128)),
+    ("3-D rotating process", "PyAMG and BiCGSTAB", (32, 64)),
     ("3-D rotating process", "SubtractionFree()", (16, 24, 32)),
 )
 
@@ -62,6 +66,7 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     parts = []
     for table in (
+        digits_table(),
         gibbs_table(64 if options.quick else 256),
         sweep_table(48 if options.quick else 96),
         time_table(80 if options.quick else 1024, options.repeats),
@@ -84,8 +89,16 @@ def main(arguments: Sequence[str]) -> int:
 
 def available() -> list[str]:
     """Solvers that can run here."""
-    found = importlib.util.find_spec("pypardiso") is not None
-    return [name for name in SOLVERS if found or name != "PARDISO"]
+    return [
+        name
+        for name in SOLVERS
+        if name not in PACKAGES or importlib.util.find_spec(PACKAGES[name]) is not None
+    ]
+
+
+def compared() -> list[str]:
+    """Those that solve small problems themselves, without the answer of a coarser grid."""
+    return [name for name in available() if name != "PyAMG and BiCGSTAB"]
 
 
 def _alone(operator: fpk.FokkerPlanckOperator, solver: str, repeats: int) -> Outcome | str:
@@ -109,6 +122,49 @@ def _errors(weights: Array, operator: fpk.FokkerPlanckOperator) -> tuple[Array, 
         return np.abs(found / exact - 1), float(abs((found[right].sum() / exact[right].sum()) - 1))
 
 
+def _sixty_digits(operator: fpk.FokkerPlanckOperator) -> Array:
+    """Stationary weights by elimination with 60 digits, relative to the heaviest cell's."""
+    rates = operator.matrix.toarray()
+    np.fill_diagonal(rates, 0.0)
+    others = np.arange(1, operator.grid.size)
+    with mp.workdps(60):
+        matrix = mp.matrix(rates)
+        for k in range(operator.grid.size):
+            matrix[k, k] = -mp.fsum(rates[:, k])
+        inner = mp.matrix(others.size)
+        for i in range(others.size):
+            for j in range(others.size):
+                inner[i, j] = matrix[i + 1, j + 1]
+        weights = [mp.mpf(1), *mp.lu_solve(inner, -matrix[1:, 0])]
+        largest = max(weights)
+        return np.array([float(weight / largest) for weight in weights])
+
+
+def digits_table() -> Iterator[str]:
+    """Largest relative error of a cell against elimination with 60 digits."""
+    columns = [(barrier, current) for barrier in (4, 50) for current in (False, True)]
+    names = [f"{b}, {'with a current' if c else 'detailed balance'}" for b, c in columns]
+    yield "## Largest relative error of a cell against elimination with 60 digits, 12 x 12"
+    yield ""
+    yield f"| solver | barrier/noise {' | '.join(names)} |"
+    yield "|---|" + "---|" * len(columns)
+    operators = [double_well(12, float(b), current=c) for b, c in columns]
+    exact = [_sixty_digits(operator) for operator in operators]
+    for solver in compared():
+        row = []
+        for operator, reference in zip(operators, exact, strict=True):
+            outcome = _alone(operator, solver, 1)
+            if isinstance(outcome, str):
+                row.append(outcome)
+                continue
+            with np.errstate(all="ignore"):
+                error = outcome.weights / outcome.weights.max() / reference - 1
+            # Lighter cells have no double.
+            worst = np.abs(error[reference > 1e-300]).max()
+            row.append(f"{worst:.1e}{' !' if outcome.warned else ''}")
+        yield f"| {solver} | {' | '.join(row)} |"
+
+
 def gibbs_table(cells: int) -> Iterator[str]:
     """Errors in every cell at a barrier of 50."""
     operator = double_well(cells, 50.0)
@@ -122,7 +178,7 @@ def gibbs_table(cells: int) -> Iterator[str]:
     depth = operator.potential - operator.potential.min()
     # The corners lie 1200 above the wells, where nobody has a double.
     normal = depth < 700
-    for solver in available():
+    for solver in compared():
         outcome = _alone(operator, solver, 1)
         if isinstance(outcome, str):
             yield f"| {solver} | {outcome} | | | | | |"
@@ -138,7 +194,7 @@ def gibbs_table(cells: int) -> Iterator[str]:
 
 def sweep_table(cells: int) -> Iterator[str]:
     """Error of a well's share against the barrier, and whether the solver warned."""
-    names = available()
+    names = compared()
     yield f"## Share of the right well: relative error, ! where warned ({cells} x {cells})"
     yield ""
     yield f"| barrier/noise | {' | '.join(names)} |"
@@ -154,7 +210,8 @@ def sweep_table(cells: int) -> Iterator[str]:
                     entry = f"{_errors(weights, operator)[1]:.1e}"
                 except (FokkerPlanckError, RuntimeError) as error:
                     entry = type(error).__name__
-            row.append(entry + (" !" if any("use Subtr" in str(w.message) for w in caught) else ""))
+            warned = any(issubclass(w.category, MetastableWarning) for w in caught)
+            row.append(entry + (" !" if warned else ""))
         yield f"| {barrier} | {' | '.join(row)} |"
 
 
