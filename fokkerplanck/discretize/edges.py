@@ -62,6 +62,7 @@ def _emit(
     axis_weights: Array,
     level: Array,
     slope: Array,
+    bend: Array,
     wall_slope: Array,
     share: Array,
     source_slope: Array,
@@ -133,6 +134,10 @@ def _emit(
                 if slope.size:
                     for a in range(size):
                         z -= 0.5 * sign * offset[a] * (slope[x, a] + slope[y, a])
+                    if bend.size:
+                        for a in range(size):
+                            for b in range(size):
+                                z -= offset[a] * offset[b] * (bend[x, a, b] - bend[y, a, b]) / 12.0
                     up_rate, down_rate = blended_rates(z, share[x])
                 else:
                     up_rate, down_rate = fitted_rates(z)
@@ -157,6 +162,7 @@ def edge_matrix(
     *,
     level: Array,
     slope: Array | None = None,
+    bend: Array | None = None,
     share: Array | None = None,
     wall_slope: Array | None = None,
     source_slope: Array | None = None,
@@ -176,6 +182,9 @@ def edge_matrix(
         Potential of the cell masses, as far as it is known: ``z = level_y - level_x``.
     slope : (n, d), optional
         ``g`` in index units; adds ``-e . (g_x + g_y)/2`` to ``z``.
+    bend : (n, d, d), optional
+        Its gradient; adds ``-e . (grad g_x - grad g_y) e/12``, which makes the sum the integral of
+        ``g`` along the edge to fourth order.
     share : (n,), optional
         With a `slope`: the share of central rates in what each cell gives; see `blended_rates`.
     wall_slope : (n, d), optional
@@ -207,6 +216,7 @@ def edge_matrix(
         axis_weights,
         np.ascontiguousarray(level),
         given(slope),
+        np.empty((0, size, size)) if bend is None else np.ascontiguousarray(bend),
         given(wall_slope),
         np.zeros(grid.size) if share is None else share,
         given(source_slope),

@@ -56,6 +56,9 @@ class FaceForce:
         ``D^-1 F``; limited to 1e6 where the tensor is singular, 0 along axes without noise.
     slope : (n, d)
         The fitted part of ``D^-1 F``.
+    bend : (n, d, d)
+        Its gradient, by which the mean of two cells becomes an integral between them; 0 where
+        there is a residual.
     residual : (n, d) or None
         ``F - D slope``, None where nothing is left over.
     share : (n,)
@@ -66,6 +69,7 @@ class FaceForce:
 
     whole: Array
     slope: Array
+    bend: Array
     residual: Array | None
     share: Array
     upwinded: int
@@ -203,24 +207,31 @@ def split_force(
         return slope, residual, singular, count
 
     fitted, _, singular, _ = within(np.full(len(force), 1.0 / LEAST_CURL))
-    chi = np.where(singular, 1.0, _curl_share(grid, fitted))
+    gradient = _gradient(grid, fitted)
+    chi = np.where(singular, 1.0, _curl_share(gradient))
     limits = np.where(_near_walls(grid, offsets, weights), AT_WALLS, INSIDE)
     slope, residual, _, count = within(limits / np.maximum(chi, LEAST_CURL))
-    return FaceForce(fitted, slope, residual if count else None, chi**2, count)
+    gradient[residual.any(axis=1)] = 0.0
+    return FaceForce(fitted, slope, gradient, residual if count else None, chi**2, count)
 
 
-def _curl_share(grid: Grid, slope: Array) -> Array:
-    """``chi`` of a vector field at the centres; 0 where the field is constant."""
+def _gradient(grid: Grid, slope: Array) -> Array:
+    """Derivatives per cell of a vector field at the centres, (n, d, d)."""
     size = grid.dimension
-    gradient = np.empty((size, size, grid.size))
+    gradient = np.empty((grid.size, size, size))
     for a in range(size):
         field = slope[:, a].reshape(grid.shape)
         for b, axis in enumerate(grid.axes):
-            gradient[a, b] = cell_slope(field, b, axis.periodic, 2).ravel()
-    curl = gradient - gradient.transpose(1, 0, 2)
-    total = np.sqrt(np.sum(gradient**2, axis=(0, 1)))
+            gradient[:, a, b] = cell_slope(field, b, axis.periodic, 2).ravel()
+    return gradient
+
+
+def _curl_share(gradient: Array) -> Array:
+    """``chi``; 0 where the field is constant."""
+    curl = gradient - gradient.transpose(0, 2, 1)
+    total = np.sqrt(np.sum(gradient**2, axis=(1, 2)))
     with np.errstate(divide="ignore", invalid="ignore"):
-        chi = np.sqrt(np.sum(curl**2, axis=(0, 1))) / (2.0 * total)
+        chi = np.sqrt(np.sum(curl**2, axis=(1, 2))) / (2.0 * total)
     return np.where(total > 0.0, np.minimum(chi, 1.0), 0.0)
 
 
