@@ -26,6 +26,7 @@ from fokkerplanck.results.density import Density, gaussian_density
 from fokkerplanck.results.ensemble import Ensemble
 from fokkerplanck.results.field import Field, VectorField
 from fokkerplanck.results.rate import Rate
+from fokkerplanck.results.spectrum import Spectrum
 from fokkerplanck.sample.paths import simulate
 from fokkerplanck.sample.sgd import simulate_sgd
 from fokkerplanck.solve.committor import committor
@@ -39,6 +40,7 @@ from fokkerplanck.solve.solvers import (
     SparseLU,
     SubtractionFree,
 )
+from fokkerplanck.solve.spectrum import spectrum
 from fokkerplanck.solve.stationary import stationary_density
 
 __version__ = "0.1.0"
@@ -64,6 +66,7 @@ __all__ = [
     "Rate",
     "Selling",
     "SparseLU",
+    "Spectrum",
     "SubtractionFree",
     "VectorField",
     "assemble",
@@ -79,5 +82,6 @@ __all__ = [
     "quasi_stationary_density",
     "simulate",
     "simulate_sgd",
+    "spectrum",
     "stationary_density",
 ]

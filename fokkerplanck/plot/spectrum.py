@@ -1,0 +1,29 @@
+"""Relaxation rates on an axis or in the plane."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["plot_spectrum"]
+
+
+def plot_spectrum(rates: NDArray[Any], ax: Any, options: dict[str, Any]) -> Any:
+    """Rates against their number on a logarithmic scale; complex ones in the plane.
+
+    A rate of zero has no place on a logarithmic scale and is left out.
+    """
+    axes = ax if ax is not None else plt.gca()
+    drawing: dict[str, Any] = {"marker": "o", "linestyle": "none"} | options
+    if np.iscomplexobj(rates):
+        (line,) = axes.plot(rates.real, rates.imag, **drawing)
+        axes.set(xlabel="damping rate", ylabel="angular frequency")
+        return line
+    (shown,) = np.nonzero(rates > 0.0)
+    (line,) = axes.plot(shown, rates[shown], **drawing)
+    axes.set(xlabel="mode", ylabel="relaxation rate", yscale="log")
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    return line
