@@ -21,11 +21,13 @@ from fokkerplanck.model import noise
 from fokkerplanck.model.diffusion import Diffusion
 from fokkerplanck.model.optimizers import SGD, SGLD, Momentum
 from fokkerplanck.observe.current import probability_current
+from fokkerplanck.observe.entropy import entropy_production
 from fokkerplanck.observe.potential import effective_potential
 from fokkerplanck.results.density import Density, gaussian_density
 from fokkerplanck.results.ensemble import Ensemble
 from fokkerplanck.results.field import Field, VectorField
 from fokkerplanck.results.rate import Rate
+from fokkerplanck.results.rate_matrix import RateMatrix
 from fokkerplanck.results.spectrum import Spectrum
 from fokkerplanck.sample.paths import simulate
 from fokkerplanck.sample.sgd import simulate_sgd
@@ -34,6 +36,7 @@ from fokkerplanck.solve.escape import escape_rate
 from fokkerplanck.solve.fipy import FiPy
 from fokkerplanck.solve.passage import first_passage_variance, mean_first_passage_time
 from fokkerplanck.solve.quasi_stationary import quasi_stationary_density
+from fokkerplanck.solve.rate_matrix import rate_matrix
 from fokkerplanck.solve.solvers import (
     AlgebraicMultigrid,
     DetailedBalance,
@@ -64,6 +67,7 @@ __all__ = [
     "Mesh",
     "Momentum",
     "Rate",
+    "RateMatrix",
     "Selling",
     "SparseLU",
     "Spectrum",
@@ -72,6 +76,7 @@ __all__ = [
     "assemble",
     "committor",
     "effective_potential",
+    "entropy_production",
     "errors",
     "escape_rate",
     "first_passage_variance",
@@ -80,6 +85,7 @@ __all__ = [
     "noise",
     "probability_current",
     "quasi_stationary_density",
+    "rate_matrix",
     "simulate",
     "simulate_sgd",
     "spectrum",

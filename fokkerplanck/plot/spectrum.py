@@ -8,7 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["plot_spectrum"]
+__all__ = ["plot_rate_matrix", "plot_spectrum"]
 
 
 def plot_spectrum(rates: NDArray[Any], ax: Any, options: dict[str, Any]) -> Any:
@@ -27,3 +27,22 @@ def plot_spectrum(rates: NDArray[Any], ax: Any, options: dict[str, Any]) -> Any:
     axes.set(xlabel="mode", ylabel="relaxation rate", yscale="log")
     axes.xaxis.get_major_locator().set_params(integer=True)
     return line
+
+
+def plot_rate_matrix(
+    rates: NDArray[Any], names: tuple[str, ...], ax: Any, options: dict[str, Any]
+) -> Any:
+    """A table of colours, sources down and targets across."""
+    axes = ax if ax is not None else plt.gca()
+    drawing: dict[str, Any] = {"cmap": "viridis", "norm": "log"} | options
+    image = axes.imshow(np.ma.masked_less_equal(rates, 0.0), **drawing)
+    axes.set(
+        xlabel="to",
+        ylabel="from",
+        xticks=range(len(names)),
+        yticks=range(len(names)),
+        xticklabels=names,
+        yticklabels=names,
+    )
+    axes.figure.colorbar(image, ax=axes, label="rate")
+    return image

@@ -67,16 +67,16 @@ def spectrum(operator: FokkerPlanckOperator, count: int) -> Spectrum:
 
     >>> import sympy as sp, fokkerplanck as fpk
     >>> x = sp.Symbol("x", real=True)
-    >>> operator = fpk.assemble(fpk.Diffusion((x,), [-x], [[1]]), fpk.Grid(x=(-7, 7, 400)))
-    >>> fpk.spectrum(operator, 4).rates
-    array([0.00, 1.00, 2.00, 3.00])
+    >>> operator = fpk.assemble(fpk.Diffusion((x,), [-x], [[1]]), fpk.Grid(x=(-7, 7, 1400)))
+    >>> fpk.spectrum(operator, 4).rates.round(3)
+    array([0., 1., 2., 3.])
 
     A barrier of 40 noise strengths leaves a rate that double precision alone does not see:
 
     >>> drift = [-160 * x * (x**2 - 1)]
     >>> wells = fpk.assemble(fpk.Diffusion((x,), drift, [[1]]), fpk.Grid(x=(-2, 2, 400)))
     >>> print(f"{fpk.spectrum(wells, 2).rates[1]:.3e}")
-    3.001e-16
+    3.035e-16
     """
     began = clock.perf_counter()
     size = operator.grid.size

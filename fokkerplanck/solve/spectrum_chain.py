@@ -15,7 +15,7 @@ from fokkerplanck.solve.linear.analysis import Analysis, analyze
 from fokkerplanck.solve.linear.chains import describe_closed_classes
 from fokkerplanck.solve.linear.sparse_lu import SparseLUFactors, factorize_lu
 from fokkerplanck.solve.linear.subtraction_free import SubtractionFreeLU, factorize
-from fokkerplanck.solve.spectrum_resolvent import Resolvent, well_heights
+from fokkerplanck.solve.spectrum_resolvent import EPS, Resolvent, well_heights
 
 __all__ = ["ModalChain"]
 
@@ -29,6 +29,8 @@ REVERSIBLE = 1e-10
 RAREST = 1200.0
 # How much faster the one killed cell kills than it is left: it is then as good as removed.
 KILL = 2.0**40
+# Share of a rate that an ordinary LU may cost.
+SAFE = 1e-11
 
 
 @dataclass(frozen=True)
@@ -115,18 +117,27 @@ class ModalChain:
         if shift == 0.0 and self.conserving:
             root = int(np.argmax(self.log_weights))
             killing[root] = KILL * self._outflow[root]
-        factors: SubtractionFreeLU | SparseLUFactors
-        if self.monotone:
-            factors = factorize(self.matrix, killing=killing, analysis=self._analysis)
-        else:
-            factors = factorize_lu(self.matrix, killing=killing)
-        resolvent = Resolvent(shift, factors, self.scale, 1.0, float(self._outflow.max()))
+        # An ordinary LU of an M-matrix needs no pivoting, keeps the size of every component as a
+        # subtraction-free one does, and loses this share: it solves for both signs at once, ten
+        # times as fast.
+        fastest = float(self._outflow.max())
+        if self.monotone and EPS * fastest > SAFE * shift:
+            exact = self._resolvent(
+                shift, factorize(self.matrix, killing=killing, analysis=self._analysis)
+            )
+            if EPS * fastest > SAFE * exact.unit:
+                return exact
+        return self._resolvent(shift, factorize_lu(self.matrix, killing=killing))
+
+    def _resolvent(self, shift: float, factors: SubtractionFreeLU | SparseLUFactors) -> Resolvent:
+        fastest = float(self._outflow.max())
+        resolvent = Resolvent(shift, factors, self.scale, 1.0, fastest)
         # Of the order of the norm: the image of a vector that meets every well.
         probe = np.random.default_rng(1).random((self.size, 1)) * self.heights[:, np.newaxis]
         image = resolvent.times(probe / np.linalg.norm(probe))
         largest = float(np.abs(image).max())
         unit = 1.0 / (largest * float(np.linalg.norm(image / largest)))
-        return Resolvent(shift, factors, self.scale, unit, float(self._outflow.max()))
+        return Resolvent(shift, factors, self.scale, unit, fastest)
 
     @cached_property
     def _outflow(self) -> Array:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from fokkerplanck.solve.linear.sparse_lu import SparseLUFactors
 from fokkerplanck.solve.linear.subtraction_free import SubtractionFreeLU
 
-__all__ = ["Resolvent", "well_heights"]
+__all__ = ["EPS", "Resolvent", "well_heights"]
 
 Array = NDArray[np.float64]
 Whole = NDArray[np.intp]
