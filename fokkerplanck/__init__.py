@@ -20,6 +20,7 @@ from fokkerplanck.discretize.schemes.selling import Selling
 from fokkerplanck.model import noise
 from fokkerplanck.model.diffusion import Diffusion
 from fokkerplanck.model.optimizers import SGD, SGLD, Momentum
+from fokkerplanck.observe.critical_points import critical_points
 from fokkerplanck.observe.current import probability_current
 from fokkerplanck.observe.entropy import entropy_production
 from fokkerplanck.observe.potential import effective_potential
@@ -75,6 +76,7 @@ __all__ = [
     "VectorField",
     "assemble",
     "committor",
+    "critical_points",
     "effective_potential",
     "entropy_production",
     "errors",

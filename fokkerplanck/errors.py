@@ -8,6 +8,7 @@ from __future__ import annotations
 
 __all__ = [
     "CensoredPaths",
+    "DegenerateWarning",
     "DisconnectedDomain",
     "DisconnectedWarning",
     "FokkerPlanckError",
@@ -91,6 +92,10 @@ class FokkerPlanckWarning(UserWarning):
 
 class DisconnectedWarning(FokkerPlanckWarning):
     """The grid falls into parts between which no probability can flow."""
+
+
+class DegenerateWarning(FokkerPlanckWarning):
+    """Critical points fill a line or a region, or first derivatives do not decide their kind."""
 
 
 class MetastableWarning(FokkerPlanckWarning):

@@ -93,7 +93,7 @@ def entropy_production(
     >>> import sympy as sp, fokkerplanck as fpk
     >>> x, y = sp.symbols("x y", real=True)
     >>> turning = fpk.Diffusion((x, y), [-x - 2 * y, 2 * x - y], sp.eye(2))
-    >>> operator = fpk.assemble(turning, fpk.Grid(x=(-6, 6, 80), y=(-6, 6, 80)))
+    >>> operator = fpk.assemble(turning, fpk.Grid(x=(-6, 6, 160), y=(-6, 6, 160)))
     >>> fpk.entropy_production(operator, fpk.stationary_density(operator)).total
     8.0
     """
