@@ -75,7 +75,7 @@ def critical_points(diffusion: Diffusion, grid: Grid) -> tuple[CriticalPoint, ..
     Returns
     -------
     tuple of CriticalPoint
-        By index, then by potential or position.  Zeros to rounding; kinks to 1e-8 of a cell.
+        By index, then by potential or position.  Zeros to rounding; kinks to 1e-4 of a cell.
 
     Raises
     ------

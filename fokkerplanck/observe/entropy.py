@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field as attribute
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,7 +44,7 @@ class EntropyProduction:
     field: Field
     housekeeping: float | None = None
     excess: float | None = None
-    info: Info = field(default_factory=Info)
+    info: Info = attribute(default_factory=Info)
 
 
 def entropy_production(

@@ -86,6 +86,10 @@ class _Search:
         start = cells.low + OFFSET * width
         zeros, sizes = self._zeros(start, width, cells.scale)
         flat = self._degenerate(zeros, sizes)
+        if flat.any():
+            filled = self._zeros(start, width, cells.scale, damped=True)
+            zeros, sizes = np.hstack([zeros, filled[0]]), np.hstack([sizes, filled[1]])
+            flat = self._degenerate(zeros, sizes)
         left = cells.crossed & ~self._near(start, (0.5 + SETTLED) * width, zeros[:, ~flat])
         # Zeros that fill a line: Newton's method went to some point of it, beside the cell perhaps.
         left &= ~self._near(start, LINKED * width, zeros[:, flat])
@@ -100,9 +104,11 @@ class _Search:
         found += self._kinks(rest[:, jump], width[:, jump], scale[jump])
         return found, cells.skipped
 
-    def _zeros(self, start: Array, width: Array, scale: Array) -> tuple[Array, Array]:
+    def _zeros(
+        self, start: Array, width: Array, scale: Array, *, damped: bool = False
+    ) -> tuple[Array, Array]:
         """Zeros inside the domain and the sizes of the cells in which the search began."""
-        points, last = newton(self.drift, self.jacobian, start, width)
+        points, last = newton(self.drift, self.jacobian, start, width, damped=damped)
         inside = last < SETTLED
         points, width, scale = points[:, inside], width[:, inside], scale[inside]
         periodic = np.isfinite(self.period)[:, np.newaxis]
@@ -174,19 +180,23 @@ class _Search:
         """Points across which the drift jumps, with a combination of its values that vanishes."""
         if not points.shape[1]:
             return []
-        kept = [
-            k
-            for k in range(points.shape[1])
-            if self._balances(points[:, [k]], width[:, [k]], scale[k])
-        ]
-        points, width, scale = points[:, kept], width[:, kept], scale[kept]
-        if not kept:
+        residuals = np.array(
+            [
+                self._imbalance(points[:, [k]], width[:, [k]], scale[k])
+                for k in range(points.shape[1])
+            ]
+        )
+        # Around a zero along the kink the drift is off by the slope times the distance.
+        kept = residuals < CONTINUOUS
+        if not kept.any():
             return []
+        points, width, scale = points[:, kept], width[:, kept], scale[kept]
+        residuals = residuals[kept]
         labels = cluster(points, LINKED * width.max(axis=1), self.period)
         found = []
         for label in range(labels.max() + 1):
             members = np.flatnonzero(labels == label)
-            one = members[members.size // 2]
+            one = members[residuals[members].argmin()]
             point, step = points[:, one], ACROSS * width[:, one]
             slopes = np.column_stack(
                 [
@@ -206,11 +216,10 @@ class _Search:
             )
         return found
 
-    def _balances(self, point: Array, width: Array, scale: float) -> bool:
-        """Whether zero is a mean of the drifts just around (Filippov's condition)."""
+    def _imbalance(self, point: Array, width: Array, scale: float) -> float:
+        """How far zero is from the means of the drifts just around (Filippov's condition)."""
         generator = np.random.default_rng(0)
-        around = point + 1e-6 * width * generator.uniform(-1, 1, (point.size, SAMPLES))
+        around = point + SETTLED * width * generator.uniform(-1, 1, (point.size, SAMPLES))
         values = self.drift(around) / scale
         _, residual = nnls(np.vstack([values, np.ones(SAMPLES)]), np.append(0.0 * point, 1.0))
-        # Around a zero along the kink the drift is off by the slope times the distance.
-        return bool(residual < 1e-4)
+        return float(residual)

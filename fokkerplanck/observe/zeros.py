@@ -28,7 +28,7 @@ STEPS = 60
 # A step is at most this many cells long.
 LONGEST = 2.0
 # Halvings of a cell, to 1e-8 of it, and parts that are followed at a time.
-HALVINGS, PARTS = 27, 20_000
+HALVINGS, PARTS = 27, 4_000
 # Directions tried beside the axes, and the tolerance of the test as a share of the range.
 DIRECTIONS, SLACK = 24, 0.1
 
@@ -76,7 +76,12 @@ def candidates(field: VectorFunction, grid: Grid) -> Candidates:
 
 
 def newton(
-    field: VectorFunction, jacobian: VectorFunction, start: Array, cell: Array
+    field: VectorFunction,
+    jacobian: VectorFunction,
+    start: Array,
+    cell: Array,
+    *,
+    damped: bool = False,
 ) -> tuple[Array, Array]:
     """Points after Newton's method with bounded steps, and their last steps in cells.
 
@@ -87,6 +92,9 @@ def newton(
     ----------
     start : (d, n)
     cell : (d, n) size of the cell of each
+    damped : bool
+        Levenberg and Marquardt's steps instead, which end at a point close by where zeros fill a
+        line, but take long where the Jacobian is merely stiff.
     """
     points = start.copy()
     last = np.full(start.shape[1], np.inf)
@@ -102,8 +110,14 @@ def newton(
         # In units of cells, so that axes of other units count alike.
         width = cell[:, active]
         matrix = np.moveaxis(slopes * width, 2, 0)
-        inverse = np.linalg.pinv(matrix, rcond=1e-12)
-        step = -np.einsum("nij,jn->in", inverse, values)
+        if damped:
+            transposed = np.swapaxes(matrix, 1, 2)
+            size = np.linalg.norm(values, axis=0) * np.linalg.norm(matrix, axis=(1, 2))
+            normal = transposed @ matrix + size[:, np.newaxis, np.newaxis] * np.eye(len(values))
+            inverse: Array = np.linalg.pinv(normal, rcond=1e-14, hermitian=True) @ transposed
+        else:
+            inverse = np.linalg.pinv(matrix, rcond=1e-12)
+        step: Array = -np.einsum("nij,jn->in", inverse, values)
         length = np.abs(step).max(axis=0)
         step *= np.minimum(1.0, LONGEST / np.maximum(length, 1e-300))
         points[:, active] += step * width

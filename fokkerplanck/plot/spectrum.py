@@ -6,6 +6,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 __all__ = ["plot_rate_matrix", "plot_spectrum"]
@@ -25,7 +26,7 @@ def plot_spectrum(rates: NDArray[Any], ax: Any, options: dict[str, Any]) -> Any:
     (shown,) = np.nonzero(rates > 0.0)
     (line,) = axes.plot(shown, rates[shown], **drawing)
     axes.set(xlabel="mode", ylabel="relaxation rate", yscale="log")
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     return line
 
 

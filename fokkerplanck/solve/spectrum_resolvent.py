@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from fokkerplanck.solve.linear.subtraction_free import SubtractionFreeLU
 __all__ = ["EPS", "Resolvent", "well_heights"]
 
 Array = NDArray[np.float64]
-Whole = NDArray[np.intp]
+Whole = NDArray[np.integer[Any]]
 
 EPS = float(np.finfo(float).eps)
 
@@ -56,8 +57,7 @@ class Resolvent:
 
     def rates(self, values: NDArray[np.generic]) -> NDArray[np.complex128]:
         """Relaxation rates of eigenvalues of A."""
-        result: NDArray[np.complex128] = self.unit / values.astype(complex) - self.shift
-        return result
+        return np.asarray(self.unit / values.astype(complex) - self.shift, complex)
 
     def _applied(self, block: Array, *, transposed: bool) -> Array:
         factors = self.factors
