@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -114,10 +115,10 @@ def newton(
             transposed = np.swapaxes(matrix, 1, 2)
             size = np.linalg.norm(values, axis=0) * np.linalg.norm(matrix, axis=(1, 2))
             normal = transposed @ matrix + size[:, np.newaxis, np.newaxis] * np.eye(len(values))
-            inverse: Array = np.linalg.pinv(normal, rcond=1e-14, hermitian=True) @ transposed
+            inverse: Any = np.linalg.pinv(normal, rcond=1e-14, hermitian=True) @ transposed
         else:
             inverse = np.linalg.pinv(matrix, rcond=1e-12)
-        step: Array = -np.einsum("nij,jn->in", inverse, values)
+        step = np.asarray(-np.einsum("nij,jn->in", inverse, values), np.float64)
         length = np.abs(step).max(axis=0)
         step *= np.minimum(1.0, LONGEST / np.maximum(length, 1e-300))
         points[:, active] += step * width

@@ -33,8 +33,9 @@ LEAP = 1e11
 BLOCK = 2
 # Residual at which a check that nothing was missed is read, and how close the rates may then be.
 COARSE, CLOSE = 1e-2, 0.95
-# Eigenvalues of the matrix and of its transpose agree at least so well where they are simple.
-SAME = 1e-5
+# Eigenvalues of the matrix and of its transpose agree at least so well, or to so many times what
+# rounding may have taken.
+SAME, DOUBTFUL = 1e-5, 100.0
 
 
 @dataclass(frozen=True)
@@ -173,9 +174,11 @@ def _exhaust(search: _Search, resolvent: Resolvent) -> float:
             return np.inf
         pairs = search.pairs(resolvent, max(missing, 1))
         rates = resolvent.rates(pairs.values)
-        rounding = resolvent.noise / np.abs(pairs.values)
-        rounding = rounding * np.abs(rates + resolvent.shift) / np.abs(rates)
-        taken = pairs.converged & ((rounding < TRUSTED) | (not monotone))
+        # In units of the rate: the noise over the eigenvalue, times the shift that is taken off.
+        taken = pairs.converged.copy()
+        if monotone:
+            size = np.abs(pairs.values[taken] / (1.0 + resolvent.shift / rates[taken]))
+            taken[taken] = resolvent.noise < TRUSTED * size
         # Nothing faster before what is slower, nor half a pair.
         number = int(np.argmin(np.append(taken, False)))
         if number and rates[number - 1].imag > 0.0 and number < rates.size:
@@ -213,9 +216,12 @@ def _take(search: _Search, resolvent: Resolvent, pairs: RitzPairs, number: int) 
     right = search.without(pairs.vectors[:, :number])
     right = right / np.linalg.norm(right, axis=0)
     left = right
+    apart = np.zeros(number)
     if not search.chain.symmetric:
         other = search.transposed_pairs(resolvent, number)
-        if not np.allclose(np.abs(other.values[:number]), np.abs(values), rtol=SAME):
+        apart = np.abs(np.abs(other.values[:number]) - np.abs(values)) / np.abs(values)
+        lost = resolvent.noise / float(np.abs(values).min())
+        if not (apart < max(SAME, DOUBTFUL * lost)).all():
             raise NotConverged(
                 f"the eigenvalues {other.values[:number]} of the transposed matrix are not those "
                 f"of the matrix, {values}: the modes are ill conditioned"
@@ -225,6 +231,6 @@ def _take(search: _Search, resolvent: Resolvent, pairs: RitzPairs, number: int) 
     rates = resolvent.rates(values)
     condition = np.linalg.norm(right, axis=0) * np.linalg.norm(left, axis=0)
     relative = pairs.residuals[:number] / np.abs(values)
-    errors = condition * (relative + resolvent.noise / np.abs(values))
+    errors = apart + condition * (relative + resolvent.noise / np.abs(values))
     errors = errors * np.abs(rates + resolvent.shift) / np.abs(rates)
     search.add(rates, right, left, relative, errors)

@@ -56,8 +56,12 @@ class Resolvent:
         return self._applied(block, transposed=True)
 
     def rates(self, values: NDArray[np.generic]) -> NDArray[np.complex128]:
-        """Relaxation rates of eigenvalues of A."""
-        return np.asarray(self.unit / values.astype(complex) - self.shift, complex)
+        """Relaxation rates of eigenvalues of A; infinite for zero."""
+        size = values.astype(complex)
+        seen = size != 0.0
+        rates = np.full(size.shape, np.inf, complex)
+        rates[seen] = self.unit / size[seen] - self.shift
+        return rates
 
     def _applied(self, block: Array, *, transposed: bool) -> Array:
         factors = self.factors
