@@ -75,7 +75,7 @@ def critical_points(diffusion: Diffusion, grid: Grid) -> tuple[CriticalPoint, ..
     Returns
     -------
     tuple of CriticalPoint
-        By index, then by potential or position.  Zeros to rounding; kinks to 1e-4 of a cell.
+        By index, then by potential or position.  Zeros to rounding; kinks to 1e-6 of a cell.
 
     Raises
     ------
@@ -122,8 +122,9 @@ def critical_points(diffusion: Diffusion, grid: Grid) -> tuple[CriticalPoint, ..
     found = [_classified(zero) for zero in zeros]
     found = _with_potential(found, diffusion, grid)
     _warn(found)
-    order = sorted(found, key=lambda p: (p.index, p.potential or 0.0, tuple(p.position)))
-    return tuple(order)
+    # Wells that are equal by symmetry differ by rounding only.
+    found.sort(key=lambda p: (p.index, round(p.potential or 0.0, 9), *p.position.round(9)))
+    return tuple(found)
 
 
 def _compiled(diffusion: Diffusion) -> tuple[VectorFunction, VectorFunction]:

@@ -30,8 +30,9 @@ STEPS = 60
 LONGEST = 2.0
 # Halvings of a cell, to 1e-8 of it, and parts that are followed at a time.
 HALVINGS, PARTS = 27, 4_000
-# Directions tried beside the axes, and the tolerance of the test as a share of the range.
-DIRECTIONS, SLACK = 24, 0.1
+# The same margin for parts of cells: on either side of a kink the field varies by up to its range
+# between the corners and the kink.
+SLACK = 1.0
 
 
 @dataclass(frozen=True)
@@ -130,8 +131,9 @@ def newton(
 def subdivide(field: VectorFunction, low: Array, high: Array) -> tuple[Array, NDArray[np.intp]]:
     """Points around which the field's values have zero in their hull: zeros and kinks.
 
-    The hull of the values at the corners holds zero where the field has both signs along every
-    direction; components alone would keep all of a kink that is oblique to the axes.
+    Where the hull of the values around a point holds zero, the field has both signs along every
+    direction, up to its variation in the cell.  Those along which it varies most and least are
+    tried beside the axes: components alone would keep all of a kink that is oblique to them.
 
     Parameters
     ----------
@@ -143,8 +145,6 @@ def subdivide(field: VectorFunction, low: Array, high: Array) -> tuple[Array, ND
     """
     dimension = low.shape[0]
     cell = np.arange(low.shape[1])
-    others = np.random.default_rng(0).standard_normal((DIRECTIONS, dimension))
-    directions = np.vstack([np.eye(dimension), others])
     for _ in range(HALVINGS):
         middle = 0.5 * (low + high)
         lows, highs = [], []
@@ -153,14 +153,19 @@ def subdivide(field: VectorFunction, low: Array, high: Array) -> tuple[Array, ND
             lows.append(np.where(upper, middle, low))
             highs.append(np.where(upper, high, middle))
         low, high = np.hstack(lows), np.hstack(highs)
-        least = np.full((directions.shape[0], low.shape[1]), np.inf)
-        most = -least
-        for side in product((False, True), repeat=dimension):
-            values = directions @ field(np.where(np.array(side)[:, np.newaxis], high, low))
-            least, most = np.fmin(least, values), np.fmax(most, values)
-        # Curvature may move a zero that lies beside a corner out of the hull.
+        corners = [
+            field(np.where(np.array(side)[:, np.newaxis], high, low))
+            for side in product((False, True), repeat=dimension)
+        ]
+        values = np.moveaxis(np.stack(corners), 2, 0)
+        finite = np.isfinite(values).all(axis=(1, 2))
+        values[~finite] = 0.0
+        spread = values - values.mean(axis=1, keepdims=True)
+        _, principal = np.linalg.eigh(np.swapaxes(spread, 1, 2) @ spread)
+        along = np.concatenate([values, values @ principal], axis=2)
+        least, most = along.min(axis=1), along.max(axis=1)
         slack = SLACK * (most - least)
-        kept = ((least <= slack) & (most >= -slack)).all(axis=0)
+        kept = finite & ((least <= slack) & (most >= -slack)).all(axis=1)
         low, high = low[:, kept], high[:, kept]
         cell = np.tile(cell, 2**dimension)[kept]
         if low.shape[1] > PARTS:
