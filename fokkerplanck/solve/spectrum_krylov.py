@@ -26,7 +26,7 @@ SPARE, LARGEST = 12, 72
 # Products with a block before giving up.
 PRODUCTS = 400
 # Products after which eigenvalues that hide in the noise are taken to be there.
-HIDDEN = 4
+HIDDEN = 3
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,7 @@ def leading_pairs(
     symmetric: bool,
     noise: Callable[[], float],
     tolerance: float = TOLERANCE,
+    rounding: float = 1.0 / VISIBLE,
 ) -> RitzPairs:
     """Eigenpairs of largest modulus of a real matrix that is known by its products.
 
@@ -64,6 +65,7 @@ def leading_pairs(
     start : (n, b) block to begin with; eigenvalues of multiplicity above b are found b times.
     wanted : number of pairs; a conjugate pair is never split
     noise : rounding error of a product with a vector of length 1, so far
+    rounding : share of an eigenvalue in noise with which it is not worth its products
 
     Raises
     ------
@@ -79,7 +81,7 @@ def leading_pairs(
         values, coordinates = _eigen(basis.T @ images, symmetric)
         count = _unsplit(values, min(wanted, values.size))
         pairs = _pairs(basis, images, values[:count], coordinates[:, :count], noise(), tolerance)
-        unseen = np.abs(pairs.values) < VISIBLE * noise()
+        unseen = np.abs(pairs.values) * rounding < noise()
         hidden = hidden + 1 if (pairs.converged | unseen).all() else 0
         enough = count >= wanted or basis.shape[1] == n
         if enough and (pairs.converged.all() or hidden >= HIDDEN):

@@ -110,6 +110,7 @@ class _Search:
             symmetric=self.chain.symmetric,
             noise=lambda: resolvent.noise,
             **options,
+            **({"rounding": TRUSTED} if self.chain.monotone else {}),
         )
 
     def transposed_pairs(self, resolvent: Resolvent, wanted: int) -> RitzPairs:
