@@ -1,6 +1,7 @@
 """Slow rates to six digits and more, at any barrier, against many-digit arithmetic."""
 
 import pickle
+from itertools import pairwise
 from typing import Any
 
 import mpmath
@@ -275,3 +276,21 @@ def test_noise_that_vanishes_between_the_wells() -> None:
         fpk.rate_matrix(operator, [x < -0.8, x > 0.8])
     with pytest.raises(DisconnectedDomain):
         fpk.escape_rate(operator, (-1.0, 0.0), x > 0.8)
+
+
+def test_more_copies_than_a_block_has_columns() -> None:
+    """Seven equal arms at a hub: each rate of one arm with a closed end occurs six times."""
+    arms, length = 7, 6
+    size = 1 + arms * length
+    matrix = np.zeros((size, size))
+    for arm in range(arms):
+        path = [0, *range(1 + arm * length, 1 + (arm + 1) * length)]
+        for k, (a, b) in enumerate(pairwise(path)):
+            matrix[b, a], matrix[a, b] = 1.0, 1.0 + 0.5 * k
+    operator = fpk.FokkerPlanckOperator(
+        csc_matrix(matrix), fpk.Grid(x=(0, size, size)), np.zeros(size), None, True, Info()
+    )
+    generator = matrix - np.diag(matrix.sum(axis=0))
+    exact = np.sort(np.linalg.eigvals(-generator).real)
+    for count in (3, 5, 7, 9):
+        np.testing.assert_allclose(fpk.spectrum(operator, count).rates, exact[:count], atol=1e-9)
