@@ -9,7 +9,7 @@ Convention, everywhere: ``dp/dt = -d_i(A_i p) + d_i d_j (D_ij p)`` (Itô), ``D =
 
 from __future__ import annotations
 
-from fokkerplanck import errors
+from fokkerplanck import errors, theory
 from fokkerplanck.discretize.grid import Grid, Mapped
 from fokkerplanck.discretize.mesh import Mesh
 from fokkerplanck.discretize.operator import FokkerPlanckOperator, assemble
@@ -27,6 +27,7 @@ from fokkerplanck.observe.potential import effective_potential
 from fokkerplanck.results.density import Density, gaussian_density
 from fokkerplanck.results.ensemble import Ensemble
 from fokkerplanck.results.field import Field, VectorField
+from fokkerplanck.results.gaussian import Gaussian
 from fokkerplanck.results.rate import Rate
 from fokkerplanck.results.rate_matrix import RateMatrix
 from fokkerplanck.results.spectrum import Spectrum
@@ -62,6 +63,7 @@ __all__ = [
     "FiPy",
     "Field",
     "FokkerPlanckOperator",
+    "Gaussian",
     "Grid",
     "LogDensity",
     "Mapped",
@@ -92,4 +94,5 @@ __all__ = [
     "simulate_sgd",
     "spectrum",
     "stationary_density",
+    "theory",
 ]
