@@ -93,8 +93,7 @@ class Coefficients:
     def slope(self, point: Array) -> Array:
         """``grad Phi = -D^-1 F`` of a diffusion in detailed balance."""
         force, tensor = self.at(point, (0, 0))
-        found: Array = -np.linalg.solve(tensor[0], force[0])
-        return found
+        return np.asarray(-np.linalg.solve(tensor[0], force[0]), dtype=np.float64)
 
     def asymmetry(self, point: Array) -> float:
         """Antisymmetric share of the Jacobian of ``D^-1 F``: 0 everywhere in detailed balance."""
@@ -192,7 +191,7 @@ def find_critical_point(
     if positive != unstable:
         raise InvalidModel(
             f"from {as_text(start)} the {name} is at {as_text(point)}, where the force has "
-            f"{positive} unstable directions (growth rates {as_text(found.growth_rates)}); a {name} has "
-            f"{unstable}"
+            f"{positive} unstable directions (growth rates {as_text(found.growth_rates)}); "
+            f"a {name} has {unstable}"
         )
     return found

@@ -48,9 +48,10 @@ def effective_loss(model: Any) -> sp.Expr:
     >>> import sympy as sp, fokkerplanck as fpk
     >>> x, y = sp.symbols("x y", real=True)
     >>> noise = fpk.noise.Covariance(sp.diag(2, 8))
-    >>> sgd = fpk.SGD((2 + sp.tanh(x)) * y**2 / 2, (x, y), noise, learning_rate=0.01)
+    >>> eta = sp.Symbol("eta", positive=True)
+    >>> sgd = fpk.SGD((2 + sp.tanh(x)) * y**2 / 2, (x, y), noise, learning_rate=eta)
     >>> effective_loss(sgd)
-    ...
+    -12*eta*log(1/sqrt(tanh(x) + 2)) + y**2*(tanh(x) + 2)/2
     """
     return valley_of(model).effective_loss()
 

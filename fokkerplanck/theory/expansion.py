@@ -44,8 +44,8 @@ def expand(coefficients: Coefficients, point: CriticalPoint) -> Exponent:
 
 
 def _solve(matrix: Array, right: Array) -> Array:
-    flat: Array = np.linalg.solve(matrix, right.reshape(len(matrix), -1))
-    return flat.reshape(right.shape)
+    flat = np.linalg.solve(matrix, right.reshape(len(matrix), -1))
+    return np.asarray(flat, dtype=np.float64).reshape(right.shape)
 
 
 def mass_correction(exponent: Exponent) -> float:
