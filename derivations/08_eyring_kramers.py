@@ -36,7 +36,7 @@ RATE = "fokkerplanck.theory.eyring_kramers_rate"
 
 # %%
 def harmonic_saddle() -> list[Statement]:
-    left = sp.Matrix(sp.symbols("l_1 l_2", real=True))
+    left = sp.Matrix([sp.Symbol("l", positive=True), 0])  # axes turned so that z_1 is along l
     d_11, d_12, d_22, j, s = sp.symbols("D_11 D_12 D_22 J s", real=True)
     tensor, rotation = sp.Matrix([[d_11, d_12], [d_12, d_22]]), sp.Matrix([[0, j], [-j, 0]])
     growth = (left.T * tensor * left)[0]
@@ -82,14 +82,12 @@ def package() -> list[Statement]:
     potential = 12 * ((x**2 - 1) ** 2 + y**2 + x * y / 2)
     slope = sp.Matrix([potential.diff(x), potential.diff(y)])
     tensor = sp.Matrix([[1, sp.Rational(1, 3)], [sp.Rational(1, 3), sp.Rational(1, 2)]])
-    points = [(-sp.sqrt(33) / sp.Integer(33) * 0 - 1, sp.Rational(1, 4)), (0, 0)]
-    low = [float(sp.nsimplify(c)) for c in points[0]]
     for strength in (0, 2):
         rotation = sp.Matrix([[0, strength], [-strength, 0]])
         force = -(tensor + rotation) * slope
         model = fpk.Diffusion((x, y), force, tensor)
         rate = fpk.theory.eyring_kramers_rate(
-            model, minimum=low, saddle=(0, 0), potential=potential if strength else None
+            model, minimum=(-1, 0.25), saddle=(0, 0), potential=potential if strength else None
         )
         ends = [dict(zip((x, y), p, strict=True)) for p in (rate.info["minimum"][0], (0, 0))]
         hessians = [sp.hessian(potential, (x, y)).subs(end) for end in ends]
