@@ -21,7 +21,7 @@ def _mesh(cells: int) -> tuple[Any, Any, int]:
         import fipy
     width = (BOX[1] - BOX[0]) / cells
     outside = round((TARGET - BOX[0]) / width)
-    return fipy, fipy.Grid1D(nx=outside, dx=width) + [[BOX[0]]], outside
+    return fipy, fipy.Grid1D(nx=outside, dx=width) + np.array([[BOX[0]]]), outside
 
 
 def _self_adjoint(barrier: float, cells: int) -> float:

@@ -17,6 +17,9 @@ Array = NDArray[np.float64]
 STEPS = 50
 # Of the coordinates, or of the first step: the last correction that may be left.
 CONVERGED = 1e-10
+# Of the force: what a step may leave of it in the linear approximation, where the Jacobian is
+# singular.
+SOLVED = 1e-6
 
 
 def find_zero(field: Callable[[Array], tuple[Array, Array]], start: Array, name: str) -> Array:
@@ -34,6 +37,11 @@ def find_zero(field: Callable[[Array], tuple[Array, Array]], start: Array, name:
         step = np.linalg.lstsq(jacobian, -value, rcond=None)[0]
         size = float(np.linalg.norm(step))
         first = first or size
+        if np.linalg.norm(jacobian @ step + value) > SOLVED * np.linalg.norm(value):
+            raise InvalidModel(
+                f"no {name} near {as_text(start)}: at {as_text(point)} the force is "
+                f"{float(np.linalg.norm(value)):.3g} and no step reduces it; start closer"
+            )
         point = point + step
         if size <= CONVERGED * max(float(np.linalg.norm(point)), first):
             return point
