@@ -113,8 +113,8 @@ def report(rows: Sequence[Row]) -> str:
     tables = ["\n".join(f"| {' | '.join(line)} |" for line in t) for t in (slopes, lines)]
     return (
         "`tau/tau_EKL - 1 = slope (noise/barrier) + next (noise/barrier)^2`, fitted from barrier "
-        f"{FITTED:g} on; the theory's slope is the `correction` of `theory.eyring_kramers_rate`.\n\n"
-        f"{tables[0]}\n\nThe mean time over the formula's, minus 1, on N x N cells and "
+        f"{FITTED:g} on; the theory's slope is the `correction` of `theory.eyring_kramers_rate`."
+        f"\n\n{tables[0]}\n\nThe mean time over the formula's, minus 1, on N x N cells and "
         f"extrapolated.\n\n{tables[1]}\n"
     )
 

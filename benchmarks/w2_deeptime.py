@@ -1,4 +1,4 @@
-"""W2 with deeptime: a Markov state model, from the exact transition matrix of the same generator."""
+"""W2 with deeptime: a Markov state model with the exact transition matrix of the generator."""
 
 from __future__ import annotations
 

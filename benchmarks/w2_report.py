@@ -87,7 +87,5 @@ def write(results: dict[str, Any]) -> None:
         writer = csv.DictWriter(table, list(results["rows"][0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(results["rows"])
-    title = (
-        "# W2: mean escape time in one dimension\n\nMade by `python -m benchmarks w2 --write`.\n\n"
-    )
-    (RESULTS / "w2.md").write_text(title + report(results))
+    title = "# W2: mean escape time in one dimension\n\nMade by `python -m benchmarks w2 --write`."
+    (RESULTS / "w2.md").write_text(f"{title}\n\n{report(results)}")

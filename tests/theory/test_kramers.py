@@ -52,7 +52,7 @@ def test_exact_double_integral_by_adaptive_quadrature(barrier: float) -> None:
 
 
 def test_error_falls_with_the_order() -> None:
-    """Linear in the noise at order 1, quadratic at order 2: the correction is what order 1 lacks."""
+    """Linear in the noise at order 1, quadratic at order 2; the correction is the difference."""
     errors = {}
     for order in (1, 2):
         found = []
