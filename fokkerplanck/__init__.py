@@ -32,6 +32,7 @@ from fokkerplanck.results.rate import Rate
 from fokkerplanck.results.rate_matrix import RateMatrix
 from fokkerplanck.results.spectrum import Spectrum
 from fokkerplanck.sample.paths import simulate
+from fokkerplanck.sample.schemes import EulerMaruyama, Tamed, WeakSecondOrder
 from fokkerplanck.sample.sgd import simulate_sgd
 from fokkerplanck.solve.committor import committor
 from fokkerplanck.solve.escape import escape_rate
@@ -60,6 +61,7 @@ __all__ = [
     "DetailedBalance",
     "Diffusion",
     "Ensemble",
+    "EulerMaruyama",
     "FiPy",
     "Field",
     "FokkerPlanckOperator",
@@ -75,7 +77,9 @@ __all__ = [
     "SparseLU",
     "Spectrum",
     "SubtractionFree",
+    "Tamed",
     "VectorField",
+    "WeakSecondOrder",
     "assemble",
     "committor",
     "critical_points",

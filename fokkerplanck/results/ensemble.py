@@ -36,6 +36,9 @@ class Ensemble:
     diverged_at : (paths,)
         Time at which a path left to infinity, where it stands still from then on; infinite for
         the others.
+    absorbed_at : (paths,)
+        The same for paths that reached an absorbing wall: they stand still at the first place
+        beyond it, or near it where they passed it between two steps.
     info : Info
 
     Notes
@@ -52,6 +55,7 @@ class Ensemble:
     variables: tuple[str, ...]
     steps: Integers | None = None
     diverged_at: Array | None = None
+    absorbed_at: Array | None = None
     info: Info = field(default_factory=Info)
 
     def __post_init__(self) -> None:
@@ -62,12 +66,12 @@ class Ensemble:
                 f"values of shape {values.shape} for {times.size} times and the variables "
                 f"{self.variables}; the shape is (times, paths, variables)"
             )
-        diverged = self.diverged_at
-        if diverged is None:
-            diverged = np.full(values.shape[1], np.inf)
         self._store("times", times)
         self._store("values", values)
-        self._store("diverged_at", np.asarray(diverged, np.float64))
+        for name in ("diverged_at", "absorbed_at"):
+            given = getattr(self, name)
+            ends = np.full(values.shape[1], np.inf) if given is None else given
+            self._store(name, np.asarray(ends, np.float64))
         if self.steps is not None:
             self._store("steps", np.asarray(self.steps, np.int64))
 
@@ -87,15 +91,21 @@ class Ensemble:
         assert self.diverged_at is not None
         return np.isfinite(self.diverged_at)
 
+    @property
+    def absorbed(self) -> NDArray[np.bool_]:
+        """Which paths reached an absorbing wall, shape (paths,)."""
+        assert self.absorbed_at is not None
+        return np.isfinite(self.absorbed_at)
+
     def survivors(self) -> Ensemble:
-        """The paths that never left to infinity: a sample conditioned on staying."""
-        kept = ~self.diverged
+        """The paths that never left to infinity or into a wall: a sample conditioned on staying."""
+        kept = ~(self.diverged | self.absorbed)
         return Ensemble(
             self.times,
             self.values[:, kept],
             self.variables,
             self.steps,
-            info=self.info.extended(left_out=int(self.diverged.sum())),
+            info=self.info.extended(left_out=int((~kept).sum())),
         )
 
     def mean(self, after: float | None = None) -> Array:
@@ -104,7 +114,7 @@ class Ensemble:
         Raises
         ------
         FokkerPlanckError
-            When a path has diverged by then, or no time is saved after `after`.
+            When a path has diverged or been absorbed by then, or no time is saved after `after`.
         """
         mean: Array = self._kept(after).mean(axis=(0, 1))
         return mean
@@ -157,7 +167,7 @@ class Ensemble:
         Density
             Normalised by all samples, so that its mass is the share inside the grid; in `info`,
             ``samples`` counts all, ``outside`` those outside the grid and ``diverged`` those of
-            paths that had left to infinity.  A cell without samples has the standard error that
+            paths that had left to infinity, ``absorbed`` into walls.  A cell without samples has the standard error that
             one sample would give it; `standard_error` is None for a single sample.
 
         Raises
@@ -184,7 +194,12 @@ class Ensemble:
         return Density(
             share.reshape(grid.shape) / volumes,
             grid,
-            self.info.extended(samples=cells.size, outside=outside, diverged=int(gone.sum())),
+            self.info.extended(
+                samples=cells.size,
+                outside=outside,
+                diverged=int((gone & self.diverged).sum()),
+                absorbed=int((gone & self.absorbed).sum()),
+            ),
             None if error is None else error.reshape(grid.shape) / volumes,
         )
 
@@ -200,15 +215,22 @@ class Ensemble:
 
     def _gone(self, times: Integers) -> NDArray[np.bool_]:
         assert self.diverged_at is not None
-        return self.times[times, np.newaxis] > self.diverged_at
+        assert self.absorbed_at is not None
+        late = self.times[times, np.newaxis]
+        return (late > self.diverged_at) | (late >= self.absorbed_at)
 
     def _kept(self, after: float | None) -> Array:
         times = self._times(after)
         lost = int(self._gone(times).any(axis=0).sum())
         if lost:
             raise FokkerPlanckError(
-                f"{lost} of {self.paths} paths left to infinity: the moments do not exist; "
-                "survivors() gives the ensemble without them"
+                f"{lost} of {self.paths} paths "
+                + (
+                    "left to infinity: the moments do not exist"
+                    if self.diverged.any()
+                    else "were absorbed: they have no position any more"
+                )
+                + "; survivors() gives the ensemble without them"
             )
         return self.values[times]
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from fokkerplanck.errors import FokkerPlanckError
 
-__all__ = ["group_means", "shares", "standard_error"]
+__all__ = ["BATCHES", "FEW", "group_means", "shares", "standard_error"]
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]

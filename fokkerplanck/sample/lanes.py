@@ -1,4 +1,8 @@
-"""Steps of many paths at once: noise, and what becomes of paths that leave to infinity."""
+"""Steps of many paths at once: noise, and what becomes of paths that stop.
+
+A path is a lane, a column of rows of `LANES` numbers.  The paths that still run have the first
+lanes; `order` tells the number of the path in each.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,18 @@ from numpy.typing import NDArray
 
 from fokkerplanck.discretize.kernels import LANES
 
-__all__ = ["DIVERGED", "FAR", "NEGATIVE", "accept", "add_noise", "largest", "save"]
+__all__ = [
+    "ARRIVED",
+    "DIVERGED",
+    "FAR",
+    "NEGATIVE",
+    "accept",
+    "add_noise",
+    "compact",
+    "largest",
+    "save",
+    "stop_negative",
+]
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -16,7 +31,7 @@ Integers = NDArray[np.int64]
 # Beyond this distance a path has left: squares and cubes of what is kept stay finite.
 FAR = 1e100
 # Why a path stopped.
-DIVERGED, NEGATIVE = 1, 2
+DIVERGED, NEGATIVE, ARRIVED = 1, 2, 3
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -36,48 +51,85 @@ def add_noise(
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def accept(
-    x: Array, proposed: Array, size: int, lanes: int, step: int, stopped: Integers, reason: Integers
+    x: Array,
+    proposed: Array,
+    size: int,
+    lanes: int,
+    step: int,
+    order: Integers,
+    stopped: Integers,
+    reason: Integers,
 ) -> int:
-    """Move every path that still runs; stop those that would leave, where they are.
+    """Move the paths; those that would leave to infinity stop where they are.
 
     Returns
     -------
     int
-        How many paths have stopped so far.
+        How many leave.
     """
     gone = 0
     for r in range(size):
         for i in range(lanes):
             # Also true of NaN.
             gone += 0 if abs(proposed[r * LANES + i]) < FAR else 1
-    halted = 0
-    for i in range(lanes):
-        halted += 0 if reason[i] == 0 else 1
-    if gone + halted == 0:
+    if gone == 0:
         for r in range(size):
             for i in range(lanes):
                 x[r * LANES + i] = proposed[r * LANES + i]
         return 0
+    gone = 0
     for i in range(lanes):
-        if reason[i] == 0:
-            for r in range(size):
-                if not abs(proposed[r * LANES + i]) < FAR:
-                    reason[i], stopped[i] = DIVERGED, step
-        if reason[i] == 0:
+        inside = True
+        for r in range(size):
+            inside &= abs(proposed[r * LANES + i]) < FAR
+        if inside:
             for r in range(size):
                 x[r * LANES + i] = proposed[r * LANES + i]
-    halted = 0
-    for i in range(lanes):
-        halted += 0 if reason[i] == 0 else 1
-    return halted
+        else:
+            reason[order[i]], stopped[order[i]] = DIVERGED, step
+            gone += 1
+    return gone
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def save(x: Array, size: int, lanes: int, target: Array) -> None:
-    """Write the states to `target`, shape (lanes, size)."""
+def stop_negative(
+    x: Array,
+    point: Array,
+    size: int,
+    lanes: int,
+    step: int,
+    marks: Integers,
+    order: Integers,
+    stopped: Integers,
+    reason: Integers,
+) -> None:
+    """Stop marked paths, whose tensor has a negative eigenvalue at `point`, and leave them there."""
+    for i in range(lanes):
+        if marks[i] != 0:
+            reason[order[i]], stopped[order[i]] = NEGATIVE, step
+            for r in range(size):
+                x[r * LANES + i] = point[r * LANES + i]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def compact(state: Array, lanes: int, order: Integers, reason: Integers) -> int:
+    """Exchange lanes, all their rows, so that the running paths come first; returns their number."""
+    running = lanes
+    for i in range(lanes - 1, -1, -1):
+        if reason[order[i]] != 0:
+            running -= 1
+            order[i], order[running] = order[running], order[i]
+            for row in range(0, state.size, LANES):
+                state[row + i], state[row + running] = state[row + running], state[row + i]
+    return running
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def save(x: Array, size: int, lanes: int, order: Integers, target: Array) -> None:
+    """Write the states to `target`, shape (paths, size)."""
     for i in range(lanes):
         for k in range(size):
-            target[i, k] = x[k * LANES + i]
+            target[order[i], k] = x[k * LANES + i]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from fokkerplanck.discretize.kernels import LANES
 from fokkerplanck.sample.amplitude import factor
-from fokkerplanck.sample.lanes import NEGATIVE, accept, add_noise, largest, save
+from fokkerplanck.sample.lanes import add_noise, largest
+from fokkerplanck.sample.recursion import Recursion
 
-__all__ = ["advance", "draw_rows"]
+__all__ = ["draw_rows", "step_on_minibatches"]
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -46,55 +47,43 @@ def draw_rows(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def advance(
+def step_on_minibatches(
     coefficients: Callable[..., None],
     parameters: Array,
     data: Array,
-    batch_size: int,
-    replacement: bool,
-    noisy: bool,
-    patient: bool,
+    recursion: Recursion,
     x: Array,
     size: int,
     lanes: int,
-    first: int,
-    last: int,
-    save_every: int,
-    saved: Array,
-    scale: float,
-    stopped: Integers,
-    reason: Integers,
+    scale: Array,
+    work: Array,
+    batch: Array,
+    permutation: Integers,
+    marks: Integers,
+    proposed: Array,
     rng: np.random.Generator,
-) -> float:
-    """Steps `first` to `last` of one block; returns the size of an injected variance.
+) -> int:
+    """Propose the states after one step, every path on rows of its own.
 
     The coefficients are the state after one step, as averages over the rows that they are given,
-    and, when `noisy`, the lower triangle of the covariance that the optimizer injects.  The other
-    arguments are those of `fokkerplanck.sample.euler_maruyama.advance`.
+    and, when the recursion is noisy, the lower triangle of the covariance that the optimizer
+    injects.  `batch` and `permutation` are for `draw_rows`, the others as for
+    `fokkerplanck.sample.euler_maruyama.step_euler_maruyama`.
     """
     pairs = size * (size + 1) // 2
-    out = np.empty((size + pairs) * LANES)
-    covariance, normals = out[size * LANES :], np.empty(size * LANES)
-    amplitude, marks = np.empty((pairs + 1) * LANES), np.zeros(LANES, np.int64)
-    batch, order = np.empty((batch_size, data.shape[1])), np.arange(data.shape[0])
-    halted = 0
-    for step in range(first, last):
-        if halted < lanes:
-            for i in range(lanes):
-                draw_rows(data, replacement, order, rng, batch)
-                coefficients(x[i:], 0.0, parameters, batch, out[i:], 1)
-            if noisy:
-                if scale < 0.0:
-                    scale = largest(covariance, lanes)
-                if factor(covariance, size, lanes, x, scale, amplitude, marks) > 0:
-                    for i in range(lanes):
-                        if marks[i] != 0 and reason[i] == 0:
-                            reason[i], stopped[i] = NEGATIVE, step
-                            return scale
-                add_noise(out, amplitude, size, lanes, rng, normals)
-            halted = accept(x, out, size, lanes, step, stopped, reason)
-            if halted > 0 and not patient:
-                return scale
-        if (step + 1) % save_every == 0:
-            save(x, size, lanes, saved[(step + 1) // save_every])
-    return scale
+    out, rest = work[: (size + pairs) * LANES], work[(size + pairs) * LANES :]
+    amplitude, normals = rest[: (pairs + 1) * LANES], rest[(pairs + 1) * LANES :]
+    for i in range(lanes):
+        draw_rows(data, recursion.replacement, permutation, rng, batch)
+        coefficients(x[i:], 0.0, parameters, batch, out[i:], 1)
+    for row in range(size * LANES):
+        proposed[row] = out[row]
+    if not recursion.noisy:
+        return 0
+    covariance = out[size * LANES :]
+    if scale[0] < 0.0:
+        scale[0] = largest(covariance, lanes)
+    failed = factor(covariance, size, lanes, x, scale[0], amplitude, marks)
+    if failed == 0:
+        add_noise(proposed, amplitude, size, lanes, rng, normals)
+    return failed

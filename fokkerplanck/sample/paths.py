@@ -1,28 +1,29 @@
-"""Paths of a diffusion by the Euler–Maruyama scheme."""
+"""Paths of a diffusion."""
 
 from __future__ import annotations
 
 import time
-import warnings
 from concurrent.futures import Executor
 from typing import Any
 
 import numpy as np
-import sympy as sp
 
+from fokkerplanck.discretize.grid import Grid
 from fokkerplanck.discretize.info import Info
-from fokkerplanck.discretize.kernels import compile_kernel
-from fokkerplanck.errors import FokkerPlanckError, FokkerPlanckWarning, InvalidModel
 from fokkerplanck.model.diffusion import Diffusion
 from fokkerplanck.results.ensemble import Ensemble
-from fokkerplanck.sample.blocks import Chain, Seed, make_blocks, run_blocks, saved_steps
+from fokkerplanck.sample.blocks import Seed, make_blocks, run_blocks
+from fokkerplanck.sample.chain import saved_steps
+from fokkerplanck.sample.diffusion_chain import chain_of_diffusion, steps_of
+from fokkerplanck.sample.lanes import ARRIVED
 from fokkerplanck.sample.runs import (
     as_states,
-    lower_triangle,
     positive_integer,
     require_finite,
+    require_inside,
     require_semidefinite,
 )
+from fokkerplanck.sample.schemes import EulerMaruyama, Scheme
 
 __all__ = ["simulate"]
 
@@ -36,9 +37,11 @@ def simulate(
     paths: int,
     seed: Seed,
     save_every: int | None = None,
+    scheme: Scheme | None = None,
+    walls: Grid | None = None,
     executor: Executor | None = None,
 ) -> Ensemble:
-    r"""Independent paths of a diffusion, Euler–Maruyama in the Itô form.
+    r"""Independent paths of a diffusion; by default Euler–Maruyama in the Itô form,
 
     .. math:: x_{k+1} = x_k + A(x_k, t_k) h + \sqrt{2 h}\, B(x_k, t_k) z_k, \qquad B B^T = D
 
@@ -59,6 +62,13 @@ def simulate(
         Generator, which changes as it is used, gives new ones every time.
     save_every : int, optional
         Number of steps between saved times; start and end only when None.
+    scheme : EulerMaruyama, WeakSecondOrder or Tamed, optional
+        `EulerMaruyama` when None.  A scheme is the form of a step; the size of it is `step`.
+    walls : Grid, optional
+        Keeps paths in its box as its boundary words say, along its axes, which are some or all of
+        the variables.  Reflecting: they turn around along ``D n``, which lets no probability flow
+        through.  Periodic: they are wrapped.  Absorbing: they stop, also where a Brownian bridge
+        between two steps passes the wall, and `Ensemble.absorbed_at` has the time.
     executor : concurrent.futures.Executor, optional
         Where blocks of paths run; a thread for every processor when None.
 
@@ -78,12 +88,16 @@ def simulate(
     InvalidModel
         When the tensor is clipped in the isothermal convention: there is no Itô drift then.
     FokkerPlanckError
-        When a number of steps or paths, or the start, makes no sense.
+        When a number of steps or paths, the scheme or the start makes no sense, or the start lies
+        outside the walls.
+    GridMismatch
+        When an axis of the walls is no variable.
 
     Notes
     -----
-    Source: P. E. Kloeden and E. Platen, Numerical Solution of Stochastic Differential Equations
-    (1992), section 10.2; weak order 1 for multiplicative noise, section 14.1.
+    All schemes are of weak order 1 with walls.  Source: E. Gobet, Stoch. Proc. Appl. 87, 167 (2000)
+    for absorbing ones; M. Bossy, E. Gobet and D. Talay, J. Appl. Probab. 41, 877 (2004) for
+    reflecting ones.  Sources of the schemes stand with them.
 
     Examples
     --------
@@ -99,69 +113,32 @@ def simulate(
     """
     began = time.perf_counter()
     count = positive_integer(paths, "paths")
-    steps, actual = _steps(duration, step)
+    steps, actual = steps_of(duration, step)
     every = None if save_every is None else positive_integer(save_every, "save_every")
-    _check_convention(diffusion)
     names = tuple(v.name for v in diffusion.variables)
     states = as_states(start, count, names)
-    kernel = compile_kernel(
-        [*diffusion.drift, *lower_triangle(diffusion.tensor), diffusion.floor],
-        diffusion.variables,
-        time=diffusion.time,
-    )
-    settings = (diffusion.negative == "clip", actual, actual, 2 * actual)
-    chain = Chain(
-        "Euler–Maruyama",
-        kernel,
-        settings,
-        rows=kernel.data.shape[0],
-        smallest_block=32,
-        patient=False,
-    )
+    chosen = EulerMaruyama() if scheme is None else scheme
+    chain = chain_of_diffusion(diffusion, chosen, actual, walls)
+    require_inside(states, walls, names)
     blocks = make_blocks(chain, states, steps=steps, save_every=every, seed=seed)
     outcomes = run_blocks(blocks, executor, label="paths")
-    require_semidefinite(outcomes, kernel, names, "D", actual)
-    require_finite(outcomes, kernel, names, actual)
+    require_semidefinite(outcomes, chain.kernel, names, "D", actual)
+    require_finite(outcomes, chain.kernel, names, actual)
+    reason = np.concatenate([outcome.reason for outcome in outcomes])
+    stopped = np.concatenate([outcome.stopped for outcome in outcomes])
+    absorbed = np.where(reason == ARRIVED, actual * stopped, np.inf)
+    entries = {"absorbed": int((reason == ARRIVED).sum())} if chain.target is not None else {}
     return Ensemble(
         actual * saved_steps(steps, every).astype(np.float64),
         np.concatenate([outcome.values for outcome in outcomes], axis=1),
         names,
+        absorbed_at=absorbed,
         info=Info(
-            method="Euler–Maruyama",
+            method=chosen.name,
             step=actual,
             steps=steps,
             paths=count,
+            **entries,
             seconds=time.perf_counter() - began,
         ),
-    )
-
-
-def _steps(duration: float, step: float) -> tuple[int, float]:
-    """Number of steps, and the step that makes them add up to the duration."""
-    whole, part = float(duration), float(step)
-    if not (0 < part < np.inf and 0 < whole < np.inf):
-        raise FokkerPlanckError(
-            f"duration and step are positive numbers, not {duration!r} and {step!r}"
-        )
-    # 0.3 / 0.1 is above 3 by rounding: a step more than asked for by 1e-9 of itself is no harm.
-    steps = max(1, int(np.ceil(whole / part * (1 - 1e-9))))
-    return steps, whole / steps
-
-
-def _check_convention(diffusion: Diffusion) -> None:
-    """Refuse or warn where there is no Itô drift, or not everywhere."""
-    if diffusion.negative == "clip" and diffusion.convention != "ito":
-        raise InvalidModel(
-            f"the tensor of this {diffusion.convention} diffusion is clipped numerically: its Itô "
-            "drift has no symbol; give the Itô drift"
-        )
-    jumping = diffusion.tensor.atoms(sp.Piecewise, sp.Heaviside, sp.sign, sp.floor, sp.ceiling)
-    if diffusion.convention == "ito" or not jumping:
-        return
-    warnings.warn(
-        f"the tensor contains {next(iter(jumping))}: where it jumps, the Itô drift of a "
-        f"{diffusion.convention} diffusion has a delta function, which sampled paths miss; solve "
-        "on a grid there, or smooth the jump",
-        FokkerPlanckWarning,
-        stacklevel=3,
     )

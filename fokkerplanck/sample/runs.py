@@ -9,9 +9,10 @@ import numpy as np
 import sympy as sp
 from numpy.typing import NDArray
 
+from fokkerplanck.discretize.grid import Grid
 from fokkerplanck.discretize.kernels import Kernel
 from fokkerplanck.errors import FokkerPlanckError, InvalidCoefficient, NotPositiveSemidefinite
-from fokkerplanck.sample.blocks import Outcome
+from fokkerplanck.sample.chain import Outcome
 from fokkerplanck.sample.lanes import DIVERGED, NEGATIVE
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "place",
     "positive_integer",
     "require_finite",
+    "require_inside",
     "require_semidefinite",
 ]
 
@@ -70,6 +72,24 @@ def as_states(start: Any, count: int, names: Sequence[str], *, default: int = 0)
     if not np.isfinite(states).all():
         raise FokkerPlanckError("the start is not finite")
     return np.array(np.broadcast_to(states, (count, size)))
+
+
+def require_inside(states: Array, walls: Grid | None, names: Sequence[str]) -> None:
+    """Refuse starts outside the box.
+
+    Raises
+    ------
+    FokkerPlanckError
+    """
+    for axis in walls.axes if walls is not None else ():
+        values = states[:, list(names).index(axis.name)]
+        lower, upper = axis.edges[0], axis.edges[-1]
+        outside = (values < lower) | (values > upper)
+        if outside.any():
+            raise FokkerPlanckError(
+                f"{int(outside.sum())} paths start outside the walls, the first with {axis.name} = "
+                f"{values[outside][0]:.6g} outside [{lower:.6g}, {upper:.6g}]"
+            )
 
 
 def lower_triangle(matrix: sp.MatrixBase) -> list[sp.Expr]:

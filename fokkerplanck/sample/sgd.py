@@ -9,33 +9,17 @@ from concurrent.futures import Executor
 from typing import Any
 
 import numpy as np
-import sympy as sp
 from numpy.typing import NDArray
 
 from fokkerplanck.discretize.info import Info
-from fokkerplanck.discretize.kernels import compile_kernel
-from fokkerplanck.errors import FokkerPlanckWarning, InvalidModel, UnboundSymbol
-from fokkerplanck.model.noise import PerSample
+from fokkerplanck.errors import FokkerPlanckWarning
 from fokkerplanck.model.optimizers import SGD, SGLD, Momentum
-from fokkerplanck.model.samples import Dataset
-from fokkerplanck.model.symbols import gradient, match_names
 from fokkerplanck.results.ensemble import Ensemble
-from fokkerplanck.sample.blocks import (
-    Chain,
-    Outcome,
-    Seed,
-    make_blocks,
-    run_blocks,
-    saved_steps,
-)
+from fokkerplanck.sample.blocks import Seed, make_blocks, run_blocks
+from fokkerplanck.sample.chain import Outcome, saved_steps
 from fokkerplanck.sample.lanes import DIVERGED, FAR
-from fokkerplanck.sample.runs import (
-    as_states,
-    lower_triangle,
-    place,
-    positive_integer,
-    require_semidefinite,
-)
+from fokkerplanck.sample.optimizer_chain import chain_of_optimizer, has_minibatches
+from fokkerplanck.sample.runs import as_states, place, positive_integer, require_semidefinite
 
 __all__ = ["simulate_sgd"]
 
@@ -111,8 +95,7 @@ def simulate_sgd(
     began = time.perf_counter()
     count, number = positive_integer(runs, "runs"), positive_integer(steps, "steps")
     every = None if save_every is None else positive_integer(save_every, "save_every")
-    data = getattr(optimizer.noise, "data", None)
-    chain = (_with_minibatches if isinstance(data, Dataset) else _with_gaussian_noise)(optimizer)
+    chain = chain_of_optimizer(optimizer)
     rate = float(optimizer.learning_rate)
     names = tuple(v.name for v in optimizer.state)
     states = as_states(start, count, names, default=len(names) - len(optimizer.variables))
@@ -128,7 +111,7 @@ def simulate_sgd(
         steps=saved,
         diverged_at=diverged,
         info=Info(
-            method="minibatches" if isinstance(data, Dataset) else "Gaussian gradient noise",
+            method="minibatches" if has_minibatches(optimizer) else "Gaussian gradient noise",
             learning_rate=rate,
             steps=number,
             runs=count,
@@ -136,60 +119,6 @@ def simulate_sgd(
             seconds=time.perf_counter() - began,
         ),
     )
-
-
-def _with_gaussian_noise(optimizer: SGD | SGLD | Momentum) -> Chain:
-    """One step as an Euler–Maruyama step of length 1: its mean change and its covariance."""
-    change = sp.Matrix(optimizer.step_mean) - sp.Matrix(optimizer.state)
-    clip = getattr(optimizer.noise, "negative", "refuse") == "clip"
-    floor = sp.S.Zero
-    if clip:
-        # The diffusion knows its floor in units of the tensor, D = Cov / (2 eta).
-        floor = 2 * optimizer.learning_rate * optimizer.diffusion().floor
-    kernel = compile_kernel(
-        [*change, *lower_triangle(optimizer.step_covariance), floor], optimizer.state
-    )
-    settings = (clip, 1.0, 1.0, 1.0)
-    return Chain(
-        "Euler–Maruyama",
-        kernel,
-        settings,
-        rows=kernel.data.shape[0],
-        smallest_block=32,
-        patient=True,
-    )
-
-
-def _with_minibatches(optimizer: SGD | SGLD | Momentum) -> Chain:
-    """The step as averages over rows: compiled for the data, run on a batch of them."""
-    noise = optimizer.noise
-    assert isinstance(noise, PerSample)
-    _require_same_fluctuations(optimizer, noise)
-    size = optimizer.batch_size
-    if not size.is_number:
-        raise UnboundSymbol(f"a batch of {size} samples cannot be drawn; give a number first")
-    injected = optimizer.injected_covariance
-    kernel = compile_kernel([*optimizer.step_mean, *lower_triangle(injected)], optimizer.state)
-    settings = (int(size), noise.replacement, not injected.is_zero_matrix)
-    return Chain("minibatches", kernel, settings, rows=int(size), smallest_block=1, patient=True)
-
-
-def _require_same_fluctuations(optimizer: SGD | SGLD | Momentum, noise: PerSample) -> None:
-    """What the loss has beyond the sample loss must be the same for every sample."""
-    variables, symbols = optimizer.variables, noise.data.symbols
-    loss = match_names(optimizer.loss, (*symbols, *variables))
-    sample_loss = match_names(noise.sample_loss, (*symbols, *variables))
-    for entry in gradient(loss - sample_loss, variables):
-        for simplify in (sp.expand, sp.simplify):
-            entry = simplify(entry)
-            if not entry.has(*symbols):
-                break
-        else:
-            raise InvalidModel(
-                f"the loss differs from the loss of one sample by a term with the gradient {entry},"
-                " which depends on the data: give the same per-sample loss to both, "
-                "plus terms free of data such as a weight decay"
-            )
 
 
 def _warn_of_divergence(outcomes: Sequence[Outcome], names: Sequence[str], rate: float) -> Array:
