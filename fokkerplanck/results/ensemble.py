@@ -167,8 +167,9 @@ class Ensemble:
         Density
             Normalised by all samples, so that its mass is the share inside the grid; in `info`,
             ``samples`` counts all, ``outside`` those outside the grid and ``diverged`` those of
-            paths that had left to infinity, ``absorbed`` into walls.  A cell without samples has the standard error that
-            one sample would give it; `standard_error` is None for a single sample.
+            paths that had left to infinity, ``absorbed`` into walls.  A cell without
+            samples has the standard error that one sample would give it; `standard_error` is None
+            for a single sample.
 
         Raises
         ------

@@ -92,6 +92,7 @@ def advance(
         if recursion.scheme == MINIBATCHES:
             failed = step_on_minibatches(
                 coefficients,
+                coefficients,
                 *common,
                 x,
                 size,
@@ -107,6 +108,7 @@ def advance(
         elif recursion.scheme == WEAK_SECOND_ORDER:
             place = point
             failed = step_weak_second_order(
+                coefficients,
                 coefficients,
                 *common,
                 time,

@@ -1,4 +1,4 @@
-"""Targets of sampled paths: a level function with its variance rate, and crossings between steps."""
+"""Targets of sampled paths: a level and its variance rate, and crossings between two steps."""
 
 from __future__ import annotations
 

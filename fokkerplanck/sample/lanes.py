@@ -103,7 +103,7 @@ def stop_negative(
     stopped: Integers,
     reason: Integers,
 ) -> None:
-    """Stop marked paths, whose tensor has a negative eigenvalue at `point`, and leave them there."""
+    """Stop marked paths at `point`, where their tensor has a negative eigenvalue."""
     for i in range(lanes):
         if marks[i] != 0:
             reason[order[i]], stopped[order[i]] = NEGATIVE, step
@@ -113,7 +113,7 @@ def stop_negative(
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def compact(state: Array, lanes: int, order: Integers, reason: Integers) -> int:
-    """Exchange lanes, all their rows, so that the running paths come first; returns their number."""
+    """Exchange lanes so that the running paths come first; returns how many there are."""
     running = lanes
     for i in range(lanes - 1, -1, -1):
         if reason[order[i]] != 0:

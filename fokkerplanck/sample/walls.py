@@ -91,7 +91,7 @@ def keep_inside(
 ) -> None:
     """Wrap periodic coordinates, and reflect at walls along ``D n``; changes the rows of `x`.
 
-    Without flux through a wall of normal ``n``, paths turn around in the conormal direction ``D n``,
+    Without flux through a wall of normal ``n`` paths turn around in the conormal direction ``D n``,
     with the tensor of the place on the wall: mirroring along the normal would leave a current
     along the wall wherever ``D`` is not diagonal.
 

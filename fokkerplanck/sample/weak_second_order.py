@@ -90,7 +90,9 @@ def step_weak_second_order(
         for row in range(size * LANES):
             point[row] = middle[row]
         _add(point, sign * np.sqrt(0.5), base, signs, size, lanes)
-        failed = amplitude_at(*common, time + 0.5 * h, point, size, lanes, scale, out, other, marks)
+        failed = amplitude_at(
+            coefficients, *common, time + 0.5 * h, point, size, lanes, scale, out, other, marks
+        )
         if failed > 0:
             return failed
         _add(proposed, 0.5, other, normals, size, lanes)
@@ -114,7 +116,7 @@ def step_weak_second_order(
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _draw(size: int, lanes: int, rng: np.random.Generator, normals: Array, signs: Array) -> None:
-    """Standard normal numbers, and signs from the bits of a random one: d, and one for each pair."""
+    """Normal numbers, and signs from the bits of a random number: d, and one for each pair."""
     for row in range(0, size * LANES, LANES):
         for i in range(lanes):
             normals[row + i] = rng.standard_normal()
