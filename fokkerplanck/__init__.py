@@ -31,6 +31,7 @@ from fokkerplanck.results.gaussian import Gaussian
 from fokkerplanck.results.rate import Rate
 from fokkerplanck.results.rate_matrix import RateMatrix
 from fokkerplanck.results.spectrum import Spectrum
+from fokkerplanck.sample.passage import sample_escape_rate
 from fokkerplanck.sample.paths import simulate
 from fokkerplanck.sample.schemes import EulerMaruyama, Tamed, WeakSecondOrder
 from fokkerplanck.sample.sgd import simulate_sgd
@@ -94,6 +95,7 @@ __all__ = [
     "probability_current",
     "quasi_stationary_density",
     "rate_matrix",
+    "sample_escape_rate",
     "simulate",
     "simulate_sgd",
     "spectrum",

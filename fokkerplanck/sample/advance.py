@@ -83,7 +83,6 @@ def advance(
     point, proposed = np.empty(size * LANES), np.empty(size * LANES)
     marks, index = np.zeros(LANES, np.int64), np.zeros(LANES, np.int64)
     batch, permutation = np.empty((recursion.batch_size, data.shape[1])), np.arange(data.shape[0])
-    common = (parameters, data, recursion)
     if targeted:
         target(x, first * recursion.time_step, target_parameters, data, level, lanes)
     for step in range(first, last):
@@ -92,8 +91,9 @@ def advance(
         if recursion.scheme == MINIBATCHES:
             failed = step_on_minibatches(
                 coefficients,
-                coefficients,
-                *common,
+                parameters,
+                data,
+                recursion,
                 x,
                 size,
                 lanes,
@@ -109,8 +109,9 @@ def advance(
             place = point
             failed = step_weak_second_order(
                 coefficients,
-                coefficients,
-                *common,
+                parameters,
+                data,
+                recursion,
                 time,
                 x,
                 size,
@@ -124,13 +125,37 @@ def advance(
             )
         else:
             failed = step_euler_maruyama(
-                coefficients, *common, time, x, size, lanes, scale, work, marks, proposed, rng
+                coefficients,
+                parameters,
+                data,
+                recursion,
+                time,
+                x,
+                size,
+                lanes,
+                scale,
+                work,
+                marks,
+                proposed,
+                rng,
             )
         if failed > 0:
             stop_negative(x, place, size, lanes, step, marks, order, stopped, reason)
             return lanes
         if walls.any:
-            keep_inside(walls, coefficients, *common, time, proposed, size, lanes, work, marks)
+            keep_inside(
+                walls,
+                coefficients,
+                parameters,
+                data,
+                recursion,
+                time,
+                proposed,
+                size,
+                lanes,
+                work,
+                marks,
+            )
         halted = accept(x, proposed, size, lanes, step, order, stopped, reason)
         if targeted:
             now = (step + 1) * recursion.time_step

@@ -11,12 +11,19 @@ from numpy.typing import NDArray
 
 from fokkerplanck.discretize.grid import Grid
 from fokkerplanck.discretize.kernels import Kernel
-from fokkerplanck.errors import FokkerPlanckError, InvalidCoefficient, NotPositiveSemidefinite
+from fokkerplanck.errors import (
+    FokkerPlanckError,
+    GridMismatch,
+    InvalidCoefficient,
+    NotPositiveSemidefinite,
+)
+from fokkerplanck.results.density import Density
 from fokkerplanck.sample.chain import Outcome
 from fokkerplanck.sample.lanes import DIVERGED, NEGATIVE
 
 __all__ = [
     "as_states",
+    "draw_states",
     "lower_triangle",
     "place",
     "positive_integer",
@@ -72,6 +79,29 @@ def as_states(start: Any, count: int, names: Sequence[str], *, default: int = 0)
     if not np.isfinite(states).all():
         raise FokkerPlanckError("the start is not finite")
     return np.array(np.broadcast_to(states, (count, size)))
+
+
+def draw_states(
+    density: Density, count: int, names: Sequence[str], seed: np.random.SeedSequence
+) -> Array:
+    """Starts drawn from a density: a cell by its probability, a place in it evenly.
+
+    Raises
+    ------
+    GridMismatch
+        When its axes are not the coordinates.
+    """
+    grid = density.grid
+    if grid.names != tuple(names):
+        raise GridMismatch(f"the start has the axes {grid.names}, the paths {tuple(names)}")
+    rng = np.random.default_rng(seed)
+    masses = np.maximum(density.masses.ravel(), 0.0)
+    cells = rng.choice(grid.size, count, p=masses / masses.sum())
+    states = np.empty((count, grid.dimension))
+    for k, index in enumerate(np.unravel_index(cells, grid.shape)):
+        edges = grid.edges[k]
+        states[:, k] = edges[index] + rng.random(count) * np.diff(edges)[index]
+    return states
 
 
 def require_inside(states: Array, walls: Grid | None, names: Sequence[str]) -> None:

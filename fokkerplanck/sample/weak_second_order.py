@@ -61,10 +61,11 @@ def step_weak_second_order(
     normals, signs = rest[: size * LANES], rest[size * LANES : (size + pairs) * LANES]
     change, middle = rest[(size + pairs) * LANES :], rest[(2 * size + pairs) * LANES :]
     drift = middle[size * LANES :]
-    common = (parameters, data, recursion)
     for row in range(size * LANES):
         point[row] = x[row]
-    failed = amplitude_at(coefficients, *common, time, point, size, lanes, scale, out, base, marks)
+    failed = amplitude_at(
+        coefficients, parameters, data, recursion, time, point, size, lanes, scale, out, base, marks
+    )
     if failed > 0:
         return failed
     _draw(size, lanes, rng, normals, signs)
@@ -91,7 +92,18 @@ def step_weak_second_order(
             point[row] = middle[row]
         _add(point, sign * np.sqrt(0.5), base, signs, size, lanes)
         failed = amplitude_at(
-            coefficients, *common, time + 0.5 * h, point, size, lanes, scale, out, other, marks
+            coefficients,
+            parameters,
+            data,
+            recursion,
+            time + 0.5 * h,
+            point,
+            size,
+            lanes,
+            scale,
+            out,
+            other,
+            marks,
         )
         if failed > 0:
             return failed
@@ -103,7 +115,18 @@ def step_weak_second_order(
                 point[row] = x[row]
             _add(point, 0.5 * sign * np.sqrt(h), base, middle, size, lanes)
             failed = amplitude_at(
-                coefficients, *common, time, point, size, lanes, scale, out, other, marks
+                coefficients,
+                parameters,
+                data,
+                recursion,
+                time,
+                point,
+                size,
+                lanes,
+                scale,
+                out,
+                other,
+                marks,
             )
             if failed > 0:
                 return failed
