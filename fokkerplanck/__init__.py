@@ -31,10 +31,12 @@ from fokkerplanck.results.gaussian import Gaussian
 from fokkerplanck.results.rate import Rate
 from fokkerplanck.results.rate_matrix import RateMatrix
 from fokkerplanck.results.spectrum import Spectrum
+from fokkerplanck.results.statistics import Statistics
 from fokkerplanck.sample.passage import sample_escape_rate
 from fokkerplanck.sample.paths import simulate
 from fokkerplanck.sample.schemes import EulerMaruyama, Tamed, WeakSecondOrder
 from fokkerplanck.sample.sgd import simulate_sgd
+from fokkerplanck.sample.statistics import sample_statistics
 from fokkerplanck.solve.committor import committor
 from fokkerplanck.solve.escape import escape_rate
 from fokkerplanck.solve.fipy import FiPy
@@ -77,6 +79,7 @@ __all__ = [
     "Selling",
     "SparseLU",
     "Spectrum",
+    "Statistics",
     "SubtractionFree",
     "Tamed",
     "VectorField",
@@ -96,6 +99,7 @@ __all__ = [
     "quasi_stationary_density",
     "rate_matrix",
     "sample_escape_rate",
+    "sample_statistics",
     "simulate",
     "simulate_sgd",
     "spectrum",

@@ -126,7 +126,7 @@ def sample_escape_rate(
     >>> import fokkerplanck as fpk, sympy as sp
     >>> x = sp.Symbol("x", real=True)
     >>> free = fpk.Diffusion((x,), [0], [[1]])
-    >>> wall = fpk.Grid(x=(0, 2, 1))
+    >>> wall = fpk.Grid(x=(0, 2, 20))
     >>> rate = fpk.sample_escape_rate(
     ...     free, (0.0,), x > 1, paths=10_000, step=1e-3, seed=1, walls=wall
     ... )

@@ -24,9 +24,7 @@ def advance_block(block: Block, stop: Event | None = None) -> Outcome:
     end = block.steps
     bounds = [0, end]
     if block.tally is not None:
-        # A batch ends where its steps add up to its share of the time after the beginning.
-        after, batches = block.tally.after, block.tally.batches
-        bounds = [0, *(after + (end - after) * k // batches for k in range(batches + 1))]
+        bounds = [0, *block.tally.bounds(end)] if end > 0 else [0, 0]
     batch = -1 if block.tally is not None else 0
     for first, last in pairwise(bounds):
         if not run.advance(first, last, batch, stop):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import Executor
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -16,11 +17,10 @@ from fokkerplanck.discretize.info import Info
 from fokkerplanck.errors import FokkerPlanckError
 from fokkerplanck.model.diffusion import Diffusion
 from fokkerplanck.results.density import Density
-from fokkerplanck.results.statistics import GroupSums, Statistics
+from fokkerplanck.results.statistics import GroupSums, Moments, Statistics
 from fokkerplanck.sample.blocks import Seed, make_blocks, stream_blocks
 from fokkerplanck.sample.chain import Block, Outcome
 from fokkerplanck.sample.diffusion_chain import chain_of_diffusion, steps_of
-from fokkerplanck.sample.lanes import ARRIVED
 from fokkerplanck.sample.runs import (
     as_states,
     positive_integer,
@@ -105,6 +105,8 @@ def sample_statistics(
     count = positive_integer(paths, "paths")
     steps, actual = steps_of(duration, step)
     beginning = _beginning(after, actual, steps)
+    if count == 1 and steps - beginning < 2:
+        raise FokkerPlanckError("one sample has no standard error; use more paths or steps")
     names = tuple(v.name for v in diffusion.variables)
     states = as_states(start, count, names)
     require_inside(states, walls, names)
@@ -121,17 +123,18 @@ def sample_statistics(
         names,
         states.mean(axis=0),
         after=beginning,
+        steps=steps,
         paths=count,
         blocks=len(blocks),
         smallest=blocks[-1].start.shape[0],
     )
     blocks = [replace(block, tally=tally) for block in blocks]
-    cells, moments = GroupSums(grid.size), GroupSums(len(names) * (len(names) + 3) // 2)
+    cells, moments = GroupSums(grid.size), Moments(tally.reference)
     for block, outcome in zip(blocks, stream_blocks(blocks, executor, label="paths"), strict=False):
         require_semidefinite([outcome], chain.kernel, names, "D", actual)
         require_finite([outcome], chain.kernel, names, actual)
         for samples, counts, sums in _groups(block, tally, outcome):
-            cells.add(counts.astype(np.float64), samples)
+            cells.add(counts, samples)
             moments.add(sums, samples)
     info = Info(
         method=chosen.name,
@@ -142,7 +145,24 @@ def sample_statistics(
         groups=cells.groups,
         seconds=time.perf_counter() - began,
     )
-    return _statistics(grid, names, tally, cells, moments, info)
+    # One sample would have given an empty cell this much.
+    error = np.where(cells.sums > 0.0, cells.standard_error, 1.0 / cells.samples)
+    outside = int(cells.samples) - int(cells.sums.sum())
+    density = Density(
+        cells.mean.reshape(grid.shape) / grid.volumes,
+        grid,
+        info.extended(outside=outside),
+        error.reshape(grid.shape) / grid.volumes,
+    )
+    return Statistics(
+        names,
+        density,
+        moments.mean,
+        moments.mean_standard_error,
+        moments.covariance,
+        moments.covariance_standard_error,
+        info,
+    )
 
 
 def _beginning(after: float, step: float, steps: int) -> int:
@@ -153,3 +173,15 @@ def _beginning(after: float, step: float, steps: int) -> int:
             f"{steps * step:.6g}"
         )
     return round(number)
+
+
+def _groups(block: Block, tally: Tally, outcome: Outcome) -> Iterator[tuple[int, Array, Array]]:
+    """Number of samples, counts and sums of every group of a block."""
+    assert outcome.counts is not None
+    assert outcome.sums is not None
+    paths = block.start.shape[0]
+    members = np.bincount(tally.group_of(paths)[:paths], minlength=tally.groups)
+    for k, (first, last) in enumerate(pairwise(tally.bounds(block.steps))):
+        for group in range(tally.groups):
+            samples = int(members[group]) * (last - first)
+            yield samples, outcome.counts[k, group].astype(np.float64), outcome.sums[k, group]

@@ -68,6 +68,11 @@ class Tally:
     batches: int
     groups: int
 
+    def bounds(self, steps: int) -> list[int]:
+        """Step at which every batch begins, and the last one ends."""
+        length = steps - self.after
+        return [self.after + length * k // self.batches for k in range(self.batches + 1)]
+
     def group_of(self, paths: int) -> Integers:
         """Group of every path of a block, shape (LANES,)."""
         return np.minimum(np.arange(LANES) * self.groups // max(paths, 1), self.groups - 1)
@@ -79,6 +84,7 @@ def make_tally(
     reference: Array,
     *,
     after: int,
+    steps: int,
     paths: int,
     blocks: int,
     smallest: int,
@@ -87,6 +93,8 @@ def make_tally(
 
     Parameters
     ----------
+    after, steps : int
+        Steps before counting begins, and in all.
     paths, blocks, smallest : int
         Numbers of paths and of blocks, and of paths in the smallest block.
     """
@@ -96,7 +104,7 @@ def make_tally(
         0 if grid is None else grid.size,
         reference,
         after,
-        -(-BATCHES // paths) if few else 1,
+        min(steps - after, -(-BATCHES // paths)) if few else 1,
         min(smallest, -(-GROUPS // blocks)),
     )
 

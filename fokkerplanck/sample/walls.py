@@ -133,9 +133,9 @@ def keep_inside(
 def _overshoot(walls: Walls, k: int, value: float) -> float:
     """How far a coordinate lies beyond a reflecting wall, positive above the upper one."""
     if walls.kinds[k, 0] == REFLECTING and value < walls.positions[k, 0]:
-        return value - walls.positions[k, 0]
+        return float(value - walls.positions[k, 0])
     if walls.kinds[k, 1] == REFLECTING and value > walls.positions[k, 1]:
-        return value - walls.positions[k, 1]
+        return float(value - walls.positions[k, 1])
     return 0.0
 
 
