@@ -67,7 +67,7 @@ class _Run:
         counting = self.block.tally is not None and batch >= 0
         done, goes_on = first, True
         # Also without any step: then the call compiles the loop.
-        while goes_on and (done < last or last == 0):
+        while goes_on and (done < last or self.block.steps == 0):
             until = min(done + max(1, PATIENCE // (self.lanes * max(chain.rows, 1))), last)
             self.lanes = advance(
                 chain.kernel.coefficients,
@@ -99,7 +99,7 @@ class _Run:
             )
             done = until
             ended = chain.is_fatal(self.reason) or (stop is not None and stop.is_set())
-            goes_on = self.lanes > 0 and last > 0 and not ended
+            goes_on = self.lanes > 0 and self.block.steps > 0 and not ended
         if counting:
             self._flush(batch)
         return goes_on
