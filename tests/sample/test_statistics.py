@@ -71,7 +71,6 @@ def test_errors_are_calibrated(paths: int, duration: float) -> None:
             ]
         )
     spread = np.std(scores)
-    print(spread, np.std(moments, axis=0), np.mean(moments, axis=0))
     # 120 repetitions of about 4 independent cells, each with 32 to 64 groups.
     assert 0.88 < spread < 1.12
     assert (np.abs(np.std(moments, axis=0) - 1) < 4 / np.sqrt(2 * 120)).all()
