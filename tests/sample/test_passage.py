@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
-from multiprocessing import get_context
 from typing import Any
 
 import numpy as np
@@ -65,8 +63,7 @@ def biases(steps: list[float], paths: int) -> Array:
 
 
 def test_bridges_make_the_bias_of_first_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    steps, paths = [0.2, 0.05], 60_000
-    error = 1 / math.sqrt(paths)
+    steps, paths = [0.1, 0.025], 200_000
     bridged = biases(steps, paths)
     compiled = passage.chain_of_diffusion
 
@@ -77,12 +74,12 @@ def test_bridges_make_the_bias_of_first_order(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(passage, "chain_of_diffusion", without_bridge)
     plain = biases(steps, paths)
-    print(bridged, plain, error)
-    # Halving the order: a quarter of the step leaves a half of the bias, against a quarter.
+    # The spread of the times is about their mean.
+    sigma = 1 / math.sqrt(paths) / abs(bridged[1]) / math.log(4)
     assert math.log(plain[0] / plain[1], 4) == pytest.approx(0.5, abs=0.1)
-    slope = math.log(abs(bridged[0] / bridged[1]), 4)
-    assert abs(slope - 1) < 3 * error / abs(bridged[1]) / math.log(4) + 0.1
-    assert np.abs(bridged).max() < 0.15 * plain[0]
+    slope = math.log(bridged[0] / bridged[1], 4)
+    assert 0.5 + 3 * sigma < slope < 1 + 3 * sigma
+    assert np.abs(bridged / plain).max() < 0.15
 
 
 def _no_rate(source: str) -> str:
@@ -102,13 +99,12 @@ def test_mean_time_of_multiplicative_noise(scheme: WeakSecondOrder | None) -> No
     sampled = sample_escape_rate(
         model, (0.2, -0.1), target, paths=20_000, step=0.01, seed=2, scheme=scheme
     )
-    print(sampled.value / reference.value - 1, sampled.standard_error / reference.value)
     assert sampled.agrees_with(reference)
     assert sampled.unit == "time"
 
 
 def test_double_well_at_low_barrier() -> None:
-    model = WELL.subs({}) if False else Diffusion((x,), [x - x**3], [[sp.Rational(1, 10)]])
+    model = Diffusion((x,), [x - x**3], [[sp.Rational(1, 10)]])
     reference = escape_rate(assemble(model, Grid(x=(-2.5, 2.5, 1000))), (-1.0,), x > 0.8)
     sampled = sample_escape_rate(
         model, (-1.0,), x > 0.8, paths=10_000, step=0.05, seed=1, scheme=WeakSecondOrder()
@@ -146,7 +142,6 @@ def test_circulation_speeds_escape() -> None:
         sampled = sample_escape_rate(
             model, (-1.0, 0.0), x > 0.5, paths=6000, step=0.02, seed=3, scheme=WeakSecondOrder()
         )
-        print(sampled.value / reference.value - 1, sampled.standard_error / reference.value)
         assert sampled.agrees_with(reference)
         rates.append(sampled)
     assert rates[1].value > 1.2 * rates[0].value
@@ -168,7 +163,6 @@ def test_regions() -> None:
     middle = quad(lambda s: math.exp(s**2 / 2) * math.sqrt(2 * math.pi) * (ndtr(s) - 0.5), 0, 1)[0]
     for rate in found:
         assert rate.agrees_with(Rate(1 / middle, "quadrature"))
-        assert rate.value == pytest.approx(found[0].value, rel=0.03)
 
 
 def predicate_of_arrays(positions: Array) -> Any:
@@ -250,13 +244,13 @@ def test_minibatch_runs_stop_at_the_step_that_arrives(replacement: bool) -> None
         batch_size=2,
     )
     runs = simulate_sgd(sgd, (0.0,), steps=400, runs=2000, seed=9, save_every=1)
-    inside = runs.values[..., 0] > 1.1
+    inside = runs.values[..., 0] > 0.8
     assert inside.any(axis=0).all()
     times = inside.argmax(axis=0)
     kept = Rate(
         1 / times.mean(), "runs", times.std() / math.sqrt(2000) / times.mean() ** 2, unit="step"
     )
-    sampled = sample_escape_rate(sgd, (0.0,), x > 1.1, paths=4000, step=None, seed=1)
+    sampled = sample_escape_rate(sgd, (0.0,), x > 0.8, paths=4000, step=None, seed=1)
     assert sampled.agrees_with(kept)
 
 
@@ -273,24 +267,23 @@ def test_momentum_starts_at_rest_and_may_aim_at_a_velocity() -> None:
 
 
 def test_censored_paths_are_counted() -> None:
-    """Exponential times, most of them cut: the likelihood is right where the mean is not."""
-    run: dict[str, Any] = {"step": 0.05, "scheme": WeakSecondOrder()}
-    model = Diffusion((x,), [x - x**3], [[sp.Rational(1, 10)]])
-    reference = escape_rate(assemble(model, Grid(x=(-2.5, 2.5, 1000))), (-1.0,), x > 0.8)
-    with pytest.warns(CensoredPaths, match=r"\d+ of 20000 paths .* do not contradict"):
+    """Of exponential times most are cut: the mean of the others would be a fifth."""
+    reference = escape_rate(assemble(WELL, Grid(x=(-2.2, 2.2, 2000))), (-1.0,), x > 0.8)
+    with pytest.warns(CensoredPaths, match=r"\d+ of 4000 paths .* do not contradict"):
         sampled = sample_escape_rate(
-            model, (-1.0,), x > 0.8, paths=20_000, duration=40, seed=2, **run
+            WELL,
+            (-1.0,),
+            x > 0.8,
+            paths=4000,
+            step=0.05,
+            duration=300,
+            seed=2,
+            scheme=WeakSecondOrder(),
         )
-    assert sampled.info["censored"] > 8000
-    assert sampled.info["arrived"] + sampled.info["censored"] == 20_000
+    assert sampled.info["censored"] > 2000
+    assert sampled.info["arrived"] + sampled.info["censored"] == 4000
     assert sampled.method == "sampled paths, exponential likelihood"
-    print(
-        sampled.value / reference.value - 1,
-        sampled.standard_error / reference.value,
-        sampled.info["hazard_sigmas"],
-    )
-    # A path needs a few units of time to forget its start, hence arrives late by that.
-    assert sampled.value == pytest.approx(reference.value, rel=0.15)
+    assert sampled.agrees_with(reference)
 
 
 def test_censoring_against_the_law_is_announced() -> None:
@@ -325,7 +318,7 @@ def test_few_censored_paths_do_not_warn() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         rate = sample_escape_rate(
-            ORNSTEIN_UHLENBECK, (0.0,), x > 1, paths=1000, step=0.05, duration=25, seed=4
+            ORNSTEIN_UHLENBECK, (0.0,), x > 1, paths=1000, step=0.05, duration=9, seed=4
         )
     assert 0 < rate.info["censored"] < 30
 
@@ -336,42 +329,6 @@ def test_diverged_runs_are_censored_and_named() -> None:
         rate = sample_escape_rate(sgd, (-0.9,), x > 50, paths=20, step=None, seed=1)
     assert any("20 of 20 runs left to infinity" in str(w.message) for w in caught)
     assert rate.info["diverged"] == rate.info["censored"] == 20
-
-
-def diffusion_times(executor: Executor | None) -> tuple[Any, ...]:
-    rate = sample_escape_rate(
-        Diffusion((x, y), [-x, x - y], [[1 + x**2 / 4, 0.3], [0.3, 1]]),
-        (0.0, 0.1),
-        x + y > 2,
-        paths=700,
-        step=0.02,
-        seed=3,
-        walls=Grid(x=(-2, 2, 2)),
-        scheme=WeakSecondOrder(),
-        executor=executor,
-    )
-    return rate.value, rate.standard_error, rate.info["hazard_sigmas"]
-
-
-def sgd_times(executor: Executor | None) -> tuple[Any, ...]:
-    loss = (a * x - 1) ** 2 / 2
-    sgd = SGD(loss, (x,), noise.PerSample(loss, {a: [0.2, 1.0, 1.4]}), learning_rate=0.5)
-    rate = sample_escape_rate(sgd, (0.0,), x > 1.2, paths=100, step=None, seed=3, executor=executor)
-    return rate.value, rate.standard_error
-
-
-@pytest.mark.parametrize("sample", [diffusion_times, sgd_times])
-def test_workers_do_not_matter(sample) -> None:  # type: ignore[no-untyped-def]
-    expected = sample(None)
-    for workers in (1, 2, 5):
-        with ThreadPoolExecutor(workers) as executor:
-            assert sample(executor) == expected
-
-
-def test_processes_give_the_same_numbers() -> None:
-    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as executor:
-        assert diffusion_times(executor) == diffusion_times(None)
-        assert sgd_times(executor) == sgd_times(None)
 
 
 @pytest.mark.parametrize(
