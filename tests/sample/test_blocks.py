@@ -116,7 +116,7 @@ def escapes(executor: Executor | None) -> Array:
 
 def escapes_of_runs(executor: Executor | None) -> Array:
     rate = sample_escape_rate(
-        MINIBATCHES, (0.0,), x > 1.1, paths=100, step=None, seed=3, executor=executor
+        MINIBATCHES, (0.0,), x > 0.8, paths=100, step=None, seed=3, executor=executor
     )
     assert rate.standard_error is not None
     return np.array([rate.value, rate.standard_error])
