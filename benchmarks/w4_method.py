@@ -9,6 +9,8 @@ from importlib import metadata
 import numpy as np
 from numpy.typing import NDArray
 
+import fokkerplanck as fpk
+
 __all__ = ["Method"]
 
 Array = NDArray[np.float64]
@@ -45,6 +47,9 @@ class Method:
     @property
     def version(self) -> str | None:
         """Installed version of the package, None where it is not installed."""
+        if self.package == "fokkerplanck":
+            # Also from a working tree.
+            return fpk.__version__
         try:
             return metadata.version(self.package)
         except metadata.PackageNotFoundError:

@@ -185,11 +185,11 @@ def stationary_product(v: float) -> float:
 
 
 def test_tamed_network_does_not_explode_and_has_its_density() -> None:
-    """The fourth moment does not exist: shares of v, and its mean, against the closed form."""
-    run = {"duration": 12, "paths": 4000, "seed": 1}
-    with pytest.raises(InvalidCoefficient, match="smaller step"):
-        simulate(network(), (1.0, 1.0), step=0.02, **run)  # type: ignore[arg-type]
-    ensemble = simulate(network(), (1.0, 1.0), step=0.002, scheme=Tamed(), **run)  # type: ignore[arg-type]
+    """Plain Euler leaves to infinity at the same step; no fourth moment of v exists."""
+    run = {"duration": 12, "step": 0.002, "paths": 4000, "seed": 1}
+    with pytest.raises(InvalidCoefficient, match="smaller step|not finite there"):
+        simulate(network(), (1.0, 1.0), **run)  # type: ignore[arg-type]
+    ensemble = simulate(network(), (1.0, 1.0), scheme=Tamed(), **run)  # type: ignore[arg-type]
     v = ensemble.values[-1].prod(axis=1)
     assert (v > 0).mean() > 0.995
     norm = quad(stationary_product, 0, np.inf)[0]
