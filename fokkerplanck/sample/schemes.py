@@ -53,9 +53,9 @@ class WeakSecondOrder:
     >>> run = dict(duration=1, step=0.25, paths=100_000, seed=1)
     >>> for scheme in (fpk.EulerMaruyama(), fpk.WeakSecondOrder()):
     ...     paths = fpk.simulate(model, (1.0,), scheme=scheme, **run)
-    ...     print(round(float((paths.values[-1] ** 2).mean()), 1))
-    3.1
-    3.5
+    ...     print(abs((paths.values[-1] ** 2).mean() - 3.49) < 0.1)
+    False
+    True
     """
 
     code: ClassVar[int] = recursion.WEAK_SECOND_ORDER
