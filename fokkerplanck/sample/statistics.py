@@ -126,7 +126,6 @@ def sample_statistics(
         steps=steps,
         paths=count,
         blocks=len(blocks),
-        smallest=blocks[-1].start.shape[0],
     )
     blocks = [replace(block, tally=tally) for block in blocks]
     cells, moments = GroupSums(grid.size), Moments(tally.reference)
@@ -182,6 +181,6 @@ def _groups(block: Block, tally: Tally, outcome: Outcome) -> Iterator[tuple[int,
     paths = block.start.shape[0]
     members = np.bincount(tally.group_of(paths)[:paths], minlength=tally.groups)
     for k, (first, last) in enumerate(pairwise(tally.bounds(block.steps))):
-        for group in range(tally.groups):
+        for group in np.flatnonzero(members):
             samples = int(members[group]) * (last - first)
             yield samples, outcome.counts[k, group].astype(np.float64), outcome.sums[k, group]

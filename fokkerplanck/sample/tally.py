@@ -58,7 +58,7 @@ class Tally:
     batches : int
         Parts of the time after that.
     groups : int
-        Parts of the paths of every block.
+        Parts of the paths of every block, at most.
     """
 
     cells: Cells
@@ -74,8 +74,9 @@ class Tally:
         return [self.after + length * k // self.batches for k in range(self.batches + 1)]
 
     def group_of(self, paths: int) -> Integers:
-        """Group of every path of a block, shape (LANES,)."""
-        return np.minimum(np.arange(LANES) * self.groups // max(paths, 1), self.groups - 1)
+        """Group of every path of a block, shape (LANES,); one path each where paths are fewer."""
+        groups = min(self.groups, paths)
+        return np.minimum(np.arange(LANES) * groups // paths, groups - 1)
 
 
 def make_tally(
@@ -87,7 +88,6 @@ def make_tally(
     steps: int,
     paths: int,
     blocks: int,
-    smallest: int,
 ) -> Tally:
     """Groups of paths, or batches along time of every path where paths are few.
 
@@ -95,8 +95,8 @@ def make_tally(
     ----------
     after, steps : int
         Steps before counting begins, and in all.
-    paths, blocks, smallest : int
-        Numbers of paths and of blocks, and of paths in the smallest block.
+    paths, blocks : int
+        How many there are.
     """
     few = paths < FEW
     return Tally(
@@ -105,7 +105,7 @@ def make_tally(
         reference,
         after,
         min(steps - after, -(-BATCHES // paths)) if few else 1,
-        min(smallest, -(-GROUPS // blocks)),
+        -(-GROUPS // blocks),
     )
 
 

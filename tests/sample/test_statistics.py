@@ -32,6 +32,7 @@ def test_same_numbers_as_paths_that_are_kept(paths: int) -> None:
     np.testing.assert_allclose(found.density.values, expected.values, rtol=1e-13)
     assert found.density.info["outside"] == expected.info["outside"] > 0
     assert found.info["samples"] == expected.info["samples"] == 75 * paths
+    assert found.info["groups"] == (35 if paths == 5 else 70)
     np.testing.assert_allclose(found.mean, kept.mean(after=0.5), rtol=1e-12)
     errors = found.mean_standard_error / kept.mean_standard_error(after=0.5)
     tolerance = 0.3 if paths > 8 else 0.5
@@ -43,7 +44,7 @@ def test_same_numbers_as_paths_that_are_kept(paths: int) -> None:
     np.testing.assert_allclose(found.covariance, kept.covariance(after=0.5), rtol=0.02)
 
 
-@pytest.mark.parametrize(("paths", "duration"), [(64, 10.0), (3, 300.0), (700, 2.0)])
+@pytest.mark.parametrize(("paths", "duration"), [(64, 10.0), (3, 300.0), (40, 15.0), (700, 2.0)])
 def test_errors_are_calibrated(paths: int, duration: float) -> None:
     """Deviations in units of their errors have variance 1, over cells and repetitions."""
     edges = np.linspace(-2, 2, 9)
