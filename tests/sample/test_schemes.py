@@ -103,6 +103,23 @@ def test_second_order_where_the_noise_does_not_commute() -> None:
     assert abs(euler[0]) > 15 * sigma[0]
 
 
+def test_area_swept_by_two_wiener_processes() -> None:
+    """``dz = (x dW_2 - y dW_1)/2``, variance ``t^2/4``: in one step it comes from the signs alone."""
+    noise = sp.Matrix([[1, 0], [0, 1], [-y / 2, x / 2]])
+    model = Diffusion((x, y, z), [0, 0, 0], noise * noise.T / 2)
+    for steps in (1, 3):
+        ensemble = simulate(
+            model,
+            (0.0, 0.0, 0.0),
+            duration=2,
+            step=2 / steps,
+            paths=40_000,
+            seed=steps,
+            scheme=WeakSecondOrder(),
+        )
+        assert_moments(ensemble, np.zeros(3), np.diag([2.0, 2.0, 1.0]))
+
+
 def test_second_order_with_time_and_constant_noise() -> None:
     """Additive noise takes the short way; drift ``cos t - x`` is exact up to ``h^3`` a step."""
     model = Diffusion((x,), [sp.cos(t) - x], [[0.02]], time=t)
