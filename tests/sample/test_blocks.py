@@ -215,14 +215,18 @@ def test_interrupt_ends_a_long_simulation() -> None:
             signal.pthread_kill(main, signal.SIGINT)
 
     sender = threading.Thread(target=interrupt, daemon=True)
-    began = time.perf_counter()
-    sender.start()
-    with pytest.raises(KeyboardInterrupt):
+
+    def simulate_until_pressed() -> None:
+        sender.start()
         try:
             simulate(DIFFUSION, (0.1, 0.2), duration=4e4, step=0.001, paths=400, seed=1)
         finally:
             # One more press may be on its way: it must not meet what comes after the test.
             done.set()
             sender.join()
+
+    began = time.perf_counter()
+    with pytest.raises(KeyboardInterrupt):
+        simulate_until_pressed()
     # The whole would take some minutes; a chunk takes some hundredths of a second.
     assert time.perf_counter() - began < 30

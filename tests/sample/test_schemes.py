@@ -104,7 +104,7 @@ def test_second_order_where_the_noise_does_not_commute() -> None:
 
 
 def test_area_swept_by_two_wiener_processes() -> None:
-    """``dz = (x dW_2 - y dW_1)/2``, variance ``t^2/4``: in one step it comes from the signs alone."""
+    """``dz = (x dW_2 - y dW_1)/2``, variance ``t^2/4``: in one step from the signs alone."""
     noise = sp.Matrix([[1, 0], [0, 1], [-y / 2, x / 2]])
     model = Diffusion((x, y, z), [0, 0, 0], noise * noise.T / 2)
     for steps in (1, 3):
