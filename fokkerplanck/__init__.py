@@ -10,6 +10,7 @@ Convention, everywhere: ``dp/dt = -d_i(A_i p) + d_i d_j (D_ij p)`` (Itô), ``D =
 from __future__ import annotations
 
 from fokkerplanck import errors, theory
+from fokkerplanck.discretize.gauss_panels import Panels
 from fokkerplanck.discretize.grid import Grid, Mapped
 from fokkerplanck.discretize.mesh import Mesh
 from fokkerplanck.discretize.operator import FokkerPlanckOperator, assemble
@@ -17,6 +18,7 @@ from fokkerplanck.discretize.schemes.corner import Corner
 from fokkerplanck.discretize.schemes.cross_diffusion import CrossDiffusion
 from fokkerplanck.discretize.schemes.log_density import LogDensity
 from fokkerplanck.discretize.schemes.selling import Selling
+from fokkerplanck.discretize.transition import TransitionOperator, transition_operator
 from fokkerplanck.model import noise
 from fokkerplanck.model.diffusion import Diffusion
 from fokkerplanck.model.optimizers import SGD, SGLD, Momentum
@@ -69,12 +71,14 @@ __all__ = [
     "Mapped",
     "Mesh",
     "Momentum",
+    "Panels",
     "Rate",
     "RateMatrix",
     "Selling",
     "SparseLU",
     "Spectrum",
     "SubtractionFree",
+    "TransitionOperator",
     "VectorField",
     "assemble",
     "committor",
@@ -95,4 +99,5 @@ __all__ = [
     "spectrum",
     "stationary_density",
     "theory",
+    "transition_operator",
 ]

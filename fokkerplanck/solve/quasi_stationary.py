@@ -12,11 +12,13 @@ from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigs
 
 from fokkerplanck.discretize.info import Info
 from fokkerplanck.discretize.operator import FokkerPlanckOperator
+from fokkerplanck.discretize.transition import TransitionOperator
 from fokkerplanck.errors import DisconnectedDomain, InvalidRegion, NotConverged
 from fokkerplanck.results.density import Density
 from fokkerplanck.solve.absorb import Absorption, absorb
 from fokkerplanck.solve.killed import KilledChain
 from fokkerplanck.solve.linear.subtraction_free import SubtractionFreeLU
+from fokkerplanck.solve.steps import stopped
 
 __all__ = ["quasi_stationary_density"]
 
@@ -33,7 +35,9 @@ LARGEST = 650.0
 ROUNDING = 1e-11
 
 
-def quasi_stationary_density(operator: FokkerPlanckOperator, target: Any = None) -> Density:
+def quasi_stationary_density(
+    operator: FokkerPlanckOperator | TransitionOperator, target: Any = None
+) -> Density:
     """Density conditioned on survival, and the rate at which survivors are lost.
 
     The principal eigenpair ``Q nu = -lambda nu`` of the chain that ends in the target or at
@@ -42,7 +46,8 @@ def quasi_stationary_density(operator: FokkerPlanckOperator, target: Any = None)
 
     Parameters
     ----------
-    operator : FokkerPlanckOperator
+    operator : FokkerPlanckOperator or TransitionOperator
+        In discrete steps ``K nu = (1 - lambda) nu``: lambda is the probability to end in a step.
     target : region, optional
         SymPy relation such as ``x > 0.8``, And/Or of several, or a predicate of the coordinates.
         Needed where no wall absorbs.
@@ -92,7 +97,12 @@ def quasi_stationary_density(operator: FokkerPlanckOperator, target: Any = None)
             "no wall absorbs and no target is given: nothing ends the process; its density is "
             "stationary_density"
         )
-    absorption = absorb(operator, {} if target is None else {"target": target})
+    targets = {} if target is None else {"target": target}
+    if isinstance(operator, TransitionOperator):
+        stop = stopped(operator, targets)
+        operator, absorption = stop.operator.generator, stop.absorption
+    else:
+        absorption = absorb(operator, targets)
     _require_one_part(absorption)
     chain = KilledChain.of(operator, absorption)
     if isinstance(chain.factors, SubtractionFreeLU):
