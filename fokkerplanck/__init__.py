@@ -30,6 +30,7 @@ from fokkerplanck.results.density import Density, gaussian_density
 from fokkerplanck.results.ensemble import Ensemble
 from fokkerplanck.results.field import Field, VectorField
 from fokkerplanck.results.gaussian import Gaussian
+from fokkerplanck.results.passage_distribution import FirstPassageDistribution
 from fokkerplanck.results.rate import Rate
 from fokkerplanck.results.rate_matrix import RateMatrix
 from fokkerplanck.results.spectrum import Spectrum
@@ -49,6 +50,7 @@ from fokkerplanck.solve.solvers import (
 )
 from fokkerplanck.solve.spectrum import spectrum
 from fokkerplanck.solve.stationary import stationary_density
+from fokkerplanck.solve.steps_distribution import first_passage_distribution
 
 __version__ = "0.1.0"
 
@@ -64,6 +66,7 @@ __all__ = [
     "Ensemble",
     "FiPy",
     "Field",
+    "FirstPassageDistribution",
     "FokkerPlanckOperator",
     "Gaussian",
     "Grid",
@@ -87,6 +90,7 @@ __all__ = [
     "entropy_production",
     "errors",
     "escape_rate",
+    "first_passage_distribution",
     "first_passage_variance",
     "gaussian_density",
     "mean_first_passage_time",

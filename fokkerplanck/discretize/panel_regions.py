@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -38,7 +40,7 @@ def panel_fraction(level: Level, panels: Panels) -> Array:
         low, high = panels.panel_edges[number : number + 2]
         ends = np.array([low, *(c for c in cuts if low < c < high), high])
         part = np.zeros(panels.nodes)
-        for a, b in zip(ends[:-1], ends[1:], strict=True):
+        for a, b in pairwise(ends):
             points = 0.5 * (a + b) + 0.5 * (b - a) * position
             if np.all(level((points[panels.nodes // 2, np.newaxis],)) > 0):
                 inner = (2.0 * points - low - high) / (high - low)

@@ -23,19 +23,18 @@ from fokkerplanck.discretize.transition_panels import (
     adapted,
     moments,
     panel_columns,
+    require_room,
     widest,
 )
 from fokkerplanck.discretize.transition_step import GaussianStep
 from fokkerplanck.errors import GridMismatch, InvalidGrid, InvalidModel, UnresolvedWarning
 from fokkerplanck.model.optimizer import Optimizer
-from fokkerplanck.model.optimizers import Momentum
+from fokkerplanck.model.optimizers import SGD, SGLD, Momentum
 
 __all__ = ["TransitionOperator", "transition_operator"]
 
 Array = NDArray[np.float64]
 
-# Bytes of the matrix above which none is made: its elimination takes several times as much.
-LARGEST = 2**31
 # Standard deviation of a step, in cells, below which sums over cells show the lattice: 1e-5 of a
 # smooth density at 1, 2e-10 at 1.5.
 COARSE = 1.5
@@ -68,7 +67,7 @@ class TransitionOperator:
     grid: Grid
     killing: Array
     lost: Array
-    optimizer: Optimizer
+    optimizer: SGD | SGLD
     info: Info
 
     def __post_init__(self) -> None:
@@ -139,7 +138,7 @@ class TransitionOperator:
         return masses[:, 0], float(columns.killing[0]), float(columns.lost[0])
 
 
-def transition_operator(optimizer: Optimizer, grid: Grid) -> TransitionOperator:
+def transition_operator(optimizer: SGD | SGLD, grid: Grid) -> TransitionOperator:
     """The exact one-step operator of discrete SGD with normal noise.
 
     ``p'(theta') = int N(theta'; theta - eta grad L(theta), eta^2 C(theta)) p(theta) dtheta``,
@@ -193,7 +192,6 @@ def transition_operator(optimizer: Optimizer, grid: Grid) -> TransitionOperator:
     step = GaussianStep.compile(optimizer)
     if isinstance(grid, Panels):
         grid = adapted(grid, step)
-        _require_room(float(grid.size) ** 2, grid)
     points = [np.broadcast_to(x, grid.shape).ravel() for x in grid.mesh]
     columns, evidence = _columns(grid, step, points)
     matrix = csc_matrix(columns.masses)
@@ -243,23 +241,13 @@ def _columns(grid: Grid, step: GaussianStep, points: Any) -> tuple[Columns, dict
             "quadrature_error": float(columns.error.max()),
         }
     lattice = lattice_step(grid, step, points)
-    _require_room(1.5 * float(np.minimum(lattice.entries, grid.size).sum()), grid)
+    require_room(1.5 * float(np.minimum(lattice.entries, grid.size).sum()), grid.size)
     thinnest = lattice.thinnest
     return cell_columns(grid, lattice), {
         "deviation": (float(thinnest.min()), float(thinnest.max())),
         "coarse": int((thinnest < COARSE).sum()),
         "widened": int(lattice.widened.sum()),
     }
-
-
-def _require_room(entries: float, grid: Grid) -> None:
-    if 8.0 * entries > LARGEST:
-        raise InvalidGrid(
-            f"the operator of {grid.size} states has up to {entries:.2g} entries, "
-            f"{8e-9 * entries:.2g} GB, more than {LARGEST / 1e9:.2g} GB: use fewer cells (a step "
-            "need not spread over more than four), a smaller domain, or more noise where it is "
-            "smallest"
-        )
 
 
 def _warn_of_resolution(grid: Grid, step: GaussianStep, info: Info) -> None:

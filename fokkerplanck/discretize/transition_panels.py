@@ -7,6 +7,7 @@ however the loss breaks, and the error falls faster than any power of the number
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,9 @@ from scipy.special import ndtr
 
 from fokkerplanck.discretize.gauss_panels import Panels
 from fokkerplanck.discretize.transition_step import GaussianStep
-from fokkerplanck.errors import NotPositiveSemidefinite
+from fokkerplanck.errors import InvalidGrid, NotPositiveSemidefinite
 
-__all__ = ["Columns", "adapted", "panel_columns", "widest"]
+__all__ = ["Columns", "adapted", "moments", "panel_columns", "require_room", "widest"]
 
 Array = NDArray[np.float64]
 
@@ -30,6 +31,8 @@ SAMPLES = 4000
 REACH = 5.0
 # A panel that is wider than asked for by this share is left: the samples say no more.
 SLACK = 0.05
+# Bytes of the matrix above which none is made: its elimination takes several times as much.
+LARGEST = 2**31
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,8 @@ def adapted(panels: Panels, step: GaussianStep) -> Panels:
     ------
     NotPositiveSemidefinite
         When the noise vanishes somewhere: no smooth density results.
+    InvalidGrid
+        When so many panels are needed that the matrix would take more than 2 GB.
     """
     low, high = panels.panel_edges[[0, -1]]
     panels = panels.with_edges(step.breaks(low, high))
@@ -64,9 +69,11 @@ def adapted(panels: Panels, step: GaussianStep) -> Panels:
         return panels
     x, needed = widest(panels, step)
     demand = np.concatenate([[0.0], np.cumsum(np.diff(x) / np.minimum(needed[1:], needed[:-1]))])
+    states = panels.nodes * max(float(demand[-1]), panels.panels)
+    require_room(states**2, states)
     at_edges = np.interp(panels.panel_edges, x, demand)
     new = []
-    for start, end in zip(at_edges[:-1], at_edges[1:], strict=True):
+    for start, end in pairwise(at_edges):
         pieces = max(int(np.ceil(end - start - SLACK)), 1)
         new.append(np.interp(np.linspace(start, end, pieces + 1)[1:-1], demand, x))
     return panels.split(np.concatenate(new))
@@ -79,14 +86,16 @@ def widest(panels: Panels, step: GaussianStep) -> tuple[Array, Array]:
     the step begins varies over ``s / |m'|``.
     """
     low, high = panels.panel_edges[[0, -1]]
-    x = low + (high - low) * (np.arange(SAMPLES) + 0.5) / SAMPLES
+    spacing = (high - low) / SAMPLES
+    x = low + spacing * (np.arange(SAMPLES) + 0.5)
+    # Differences that do not reach across an edge, where the step may jump.
+    reach = 1e-3 * spacing
+    number = np.searchsorted(panels.panel_edges, x) - 1
+    x = np.maximum(x, panels.panel_edges[number] + 2 * reach)
+    x = np.minimum(x, panels.panel_edges[number + 1] - 2 * reach)
     mean, deviation = moments(step, x)
-    slope = np.abs(np.gradient(mean, x)) + np.abs(np.gradient(deviation, x))
-    # Across a jump of the mean a difference is no slope; panels have an edge there.
-    jumps = np.searchsorted(x, panels.panel_edges[1:-1])
-    for k in jumps:
-        for side in (k - 1, k):
-            slope[side] = slope[min(max(2 * side - k + (1 if side >= k else -1), 0), SAMPLES - 1)]
+    ahead, behind = moments(step, x + reach), moments(step, x - reach)
+    slope = sum(np.abs(a - b) for a, b in zip(ahead, behind, strict=True)) / (2 * reach)
     narrowest = np.full(SAMPLES, np.inf)
     first = np.searchsorted(x, mean - REACH * deviation)
     last = np.searchsorted(x, mean + REACH * deviation)
@@ -112,6 +121,22 @@ def moments(step: GaussianStep, x: Array) -> tuple[Array, Array]:
             "floor to the noise (floor=..., SGLD), or use a Grid, which widens such steps"
         )
     return mean, np.sqrt(variance)
+
+
+def require_room(entries: float, states: float) -> None:
+    """Refuse a matrix that is too large, before it is made.
+
+    Raises
+    ------
+    InvalidGrid
+    """
+    if 8.0 * entries > LARGEST:
+        raise InvalidGrid(
+            f"the operator of {states:.4g} states has up to {entries:.2g} entries, "
+            f"{8e-9 * entries:.2g} GB, more than {LARGEST / 1e9:.2g} GB: use fewer cells (a step "
+            "need not spread over more than four), a smaller domain, or more noise where it is "
+            "smallest"
+        )
 
 
 def panel_columns(panels: Panels, mean: Array, deviation: Array) -> Columns:

@@ -15,7 +15,7 @@ from sympy.core.relational import Relational
 from fokkerplanck.discretize.coefficients import compile_expressions
 from fokkerplanck.discretize.definite import clip_negative, extreme_eigenvalues
 from fokkerplanck.errors import InvalidCoefficient, InvalidModel, NotPositiveSemidefinite
-from fokkerplanck.model.optimizer import Optimizer
+from fokkerplanck.model.optimizers import SGD, SGLD, Momentum
 from fokkerplanck.model.symbols import BENDING
 
 __all__ = ["GaussianStep"]
@@ -47,10 +47,10 @@ class GaussianStep:
     _clipped: bool
     _mean: Callable[..., Array]
     _covariance: Callable[..., Array]
-    _breaking: tuple[Callable[..., Array], ...]
+    _breaking: tuple[Callable[[Array], Array], ...]
 
     @classmethod
-    def compile(cls, optimizer: Optimizer) -> GaussianStep:
+    def compile(cls, optimizer: SGD | SGLD | Momentum) -> GaussianStep:
         """Compile the step of an optimizer whose parameters all have values.
 
         Raises
@@ -76,7 +76,7 @@ class GaussianStep:
             clipped,
             compile_expressions(list(mean), state),
             compile_expressions([*entries, floor], state),
-            tuple(compile_expressions([e], state) for e in breaking if e.free_symbols),
+            tuple(_scalar(e, state) for e in breaking if e.free_symbols),
         )
 
     def mean(self, points: Sequence[Array]) -> Array:
@@ -121,7 +121,7 @@ class GaussianStep:
         x = np.linspace(lower, upper, INTERVALS + 1)
         found: list[float] = []
         for function in self._breaking:
-            found += roots(lambda points, f=function: f(points)[0], x)
+            found += roots(function, x)
         return np.unique(found)
 
     def _require_finite(self, values: Array, points: Sequence[Array], what: str) -> None:
@@ -139,6 +139,11 @@ class GaussianStep:
     def _place(self, points: Sequence[Array], where: Any, shape: tuple[int, ...]) -> str:
         place = ", ".join(f"{float(np.broadcast_to(p, shape)[where]):.4g}" for p in points)
         return f"({', '.join(self.names)}) = ({place})"
+
+
+def _scalar(expression: sp.Expr, state: Sequence[sp.Symbol]) -> Callable[..., Array]:
+    compiled = compile_expressions([expression], state)
+    return lambda *points: compiled(*points)[0]
 
 
 def _breaking(expressions: Sequence[sp.Expr]) -> list[sp.Expr]:

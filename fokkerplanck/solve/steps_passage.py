@@ -145,9 +145,12 @@ def _of_density(start: Density, grid: Any) -> Array:
     if isinstance(grid, Panels) and isinstance(start.grid, Panels):
         same = np.array_equal(grid.panel_edges[[0, -1]], start.grid.panel_edges[[0, -1]])
         if same and grid.names == start.grid.names:
-            values = start.values if grid == start.grid else resampled(start.values, start.grid, grid)
+            values = (
+                start.values if grid == start.grid else resampled(start.values, start.grid, grid)
+            )
             masses = np.maximum(values, 0.0) * grid.volumes
-            return masses / masses.sum()
+            result: Array = masses / masses.sum()
+            return result
     if start.grid != grid:
         raise GridMismatch(f"the start lives on {start.grid}, the operator on {grid}")
     return (start.masses / start.mass).ravel()
