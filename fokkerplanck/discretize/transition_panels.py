@@ -6,19 +6,28 @@ however the loss breaks, and the error falls faster than any power of the number
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from fokkerplanck.discretize.gauss_panels import Panels
-from fokkerplanck.discretize.transition_step import GaussianStep
 from fokkerplanck.errors import InvalidGrid, NotPositiveSemidefinite
 
-__all__ = ["Columns", "adapted", "moments", "panel_columns", "require_room", "widest"]
+__all__ = [
+    "Columns",
+    "LineStep",
+    "adapted",
+    "divided_for",
+    "moments",
+    "panel_columns",
+    "require_room",
+    "widest",
+]
 
 Array = NDArray[np.float64]
 
@@ -33,6 +42,23 @@ REACH = 5.0
 SLACK = 0.05
 # Bytes of the matrix above which none is made: its elimination takes several times as much.
 LARGEST = 2**31
+
+
+class LineStep(Protocol):
+    """A step on a line: that of one variable, or of one with another held."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The variable, alone."""
+
+    def mean(self, points: Sequence[Array]) -> Array:
+        """Mean after the step, shape (1, ...)."""
+
+    def covariance(self, points: Sequence[Array]) -> Array:
+        """Variance after the step, shape (1, 1, ...)."""
+
+    def breaks(self, lower: float, upper: float) -> Array:
+        """Where the step jumps or bends."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +79,7 @@ class Columns:
     error: Array
 
 
-def adapted(panels: Panels, step: GaussianStep) -> Panels:
+def adapted(panels: Panels, step: LineStep) -> Panels:
     """Panels with an edge wherever the step breaks, divided as it needs unless a width was given.
 
     Raises
@@ -67,7 +93,16 @@ def adapted(panels: Panels, step: GaussianStep) -> Panels:
     panels = panels.with_edges(step.breaks(low, high))
     if panels.width is not None:
         return panels
-    x, needed = widest(panels, step)
+    return divided_for(panels, *widest(panels, step))
+
+
+def divided_for(panels: Panels, x: Array, needed: Array) -> Panels:
+    """Panels divided so that none is wider than needed at these points.
+
+    Raises
+    ------
+    InvalidGrid
+    """
     demand = np.concatenate([[0.0], np.cumsum(np.diff(x) / np.minimum(needed[1:], needed[:-1]))])
     states = panels.nodes * max(float(demand[-1]), panels.panels)
     require_room(states**2, states)
@@ -79,7 +114,7 @@ def adapted(panels: Panels, step: GaussianStep) -> Panels:
     return panels.split(np.concatenate(new))
 
 
-def widest(panels: Panels, step: GaussianStep) -> tuple[Array, Array]:
+def widest(panels: Panels, step: LineStep) -> tuple[Array, Array]:
     """Points of the axis and the widest panel that the step allows there.
 
     A density is as smooth as the narrowest steps that end there; the kernel as a function of where
@@ -105,7 +140,7 @@ def widest(panels: Panels, step: GaussianStep) -> tuple[Array, Array]:
     return x, WIDTH_PER_NODE * panels.nodes * needed
 
 
-def moments(step: GaussianStep, x: Array) -> tuple[Array, Array]:
+def moments(step: LineStep, x: Array) -> tuple[Array, Array]:
     """Mean and standard deviation of the step from every point.
 
     Raises

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
 from typing import Any
@@ -112,17 +112,20 @@ class GaussianStep:
             )
         return result
 
-    def breaks(self, lower: float, upper: float) -> Array:
-        """Points of a line where the step jumps or bends, sorted; in one dimension only.
+    def breaks(self, lower: float, upper: float, held: Mapping[int, float] | None = None) -> Array:
+        """Points of a line where the step jumps or bends, sorted.
 
-        They are the zeros of what `Piecewise` compares and of what stands in `Abs`, `sign`,
+        Of the line on which the variables of these numbers are held.  They are the zeros of what `Piecewise` compares and of what stands in `Abs`, `sign`,
         `Heaviside`, `Max` and `Min`, and of the variance where a clip acts.
         """
         x = np.linspace(lower, upper, INTERVALS + 1)
         found: list[float] = []
         for function in self._breaking:
-            found += roots(function, x)
+            found += roots(lambda line, f=function: f(*self._on_line(line, held or {})), x)
         return np.unique(found)
+
+    def _on_line(self, line: Array, held: Mapping[int, float]) -> list[Array]:
+        return [np.full_like(line, held[k]) if k in held else line for k in range(len(self.names))]
 
     def _require_finite(self, values: Array, points: Sequence[Array], what: str) -> None:
         bad = ~np.isfinite(values)
