@@ -33,6 +33,7 @@ from fokkerplanck.results.gaussian import Gaussian
 from fokkerplanck.results.passage_distribution import FirstPassageDistribution
 from fokkerplanck.results.rate import Rate
 from fokkerplanck.results.rate_matrix import RateMatrix
+from fokkerplanck.results.slow_evolution import SlowEvolution
 from fokkerplanck.results.spectrum import Spectrum
 from fokkerplanck.sample.paths import simulate
 from fokkerplanck.sample.sgd import simulate_sgd
@@ -51,6 +52,7 @@ from fokkerplanck.solve.solvers import (
 from fokkerplanck.solve.spectrum import spectrum
 from fokkerplanck.solve.stationary import stationary_density
 from fokkerplanck.solve.steps_distribution import first_passage_distribution
+from fokkerplanck.solve.steps_slow import slow_evolution
 
 __version__ = "0.1.0"
 
@@ -78,6 +80,7 @@ __all__ = [
     "Rate",
     "RateMatrix",
     "Selling",
+    "SlowEvolution",
     "SparseLU",
     "Spectrum",
     "SubtractionFree",
@@ -100,6 +103,7 @@ __all__ = [
     "rate_matrix",
     "simulate",
     "simulate_sgd",
+    "slow_evolution",
     "spectrum",
     "stationary_density",
     "theory",

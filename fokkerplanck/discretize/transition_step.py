@@ -115,17 +115,24 @@ class GaussianStep:
     def breaks(self, lower: float, upper: float, held: Mapping[int, float] | None = None) -> Array:
         """Points of a line where the step jumps or bends, sorted.
 
-        Of the line on which the variables of these numbers are held.  They are the zeros of what `Piecewise` compares and of what stands in `Abs`, `sign`,
-        `Heaviside`, `Max` and `Min`, and of the variance where a clip acts.
+        Of the line on which the variables of these numbers are held.  They are the zeros of what
+        `Piecewise` compares and of what stands in `Abs`, `sign`, `Heaviside`, `Max` and `Min`, and
+        of the variance where a clip acts.
         """
         x = np.linspace(lower, upper, INTERVALS + 1)
         found: list[float] = []
         for function in self._breaking:
-            found += roots(lambda line, f=function: f(*self._on_line(line, held or {})), x)
+            found += roots(self._restricted(function, held or {}), x)
         return np.unique(found)
 
-    def _on_line(self, line: Array, held: Mapping[int, float]) -> list[Array]:
-        return [np.full_like(line, held[k]) if k in held else line for k in range(len(self.names))]
+    def _restricted(
+        self, function: Callable[..., Array], held: Mapping[int, float]
+    ) -> Callable[[Array], Array]:
+        def on_line(line: Array) -> Array:
+            count = range(len(self.names))
+            return function(*(np.full_like(line, held[k]) if k in held else line for k in count))
+
+        return on_line
 
     def _require_finite(self, values: Array, points: Sequence[Array], what: str) -> None:
         bad = ~np.isfinite(values)

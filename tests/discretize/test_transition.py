@@ -243,7 +243,7 @@ def test_too_large_a_matrix_is_refused_before_it_is_made(monkeypatch: pytest.Mon
         fpk.transition_operator(sgd(x**2 / 2, 1e-9), fpk.Panels(x=(-1, 1)))
     monkeypatch.undo()
     plane = fpk.SGD(x**2 + y**2, (x, y), fpk.noise.Isotropic(1), learning_rate=0.5)
-    with pytest.raises(InvalidGrid, match="2.5e\\+05 states has up to"):
+    with pytest.raises(InvalidGrid, match=r"2.5e\+05 states has up to"):
         fpk.transition_operator(plane, fpk.Grid(x=(-4, 4, 500), y=(-4, 4, 500)))
 
 

@@ -196,7 +196,7 @@ def test_refusals() -> None:
     operator = memoryless()
     with pytest.raises(InvalidRegion, match="nothing is ever reached"):
         fpk.mean_first_passage_time(operator)
-    with pytest.raises(InvalidRegion, match="nothing ends the process|nothing is ever"):
+    with pytest.raises(InvalidRegion, match="nothing ends the process"):
         fpk.quasi_stationary_density(operator)
     with pytest.raises(InvalidRegion, match="contains the start"):
         fpk.escape_rate(operator, (2.0,), x > 1)
