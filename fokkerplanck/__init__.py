@@ -26,6 +26,7 @@ from fokkerplanck.observe.critical_points import critical_points
 from fokkerplanck.observe.current import probability_current
 from fokkerplanck.observe.entropy import entropy_production
 from fokkerplanck.observe.potential import effective_potential
+from fokkerplanck.results.comparison import Comparison
 from fokkerplanck.results.density import Density, gaussian_density
 from fokkerplanck.results.ensemble import Ensemble
 from fokkerplanck.results.field import Field, VectorField
@@ -38,6 +39,7 @@ from fokkerplanck.results.spectrum import Spectrum
 from fokkerplanck.sample.paths import simulate
 from fokkerplanck.sample.sgd import simulate_sgd
 from fokkerplanck.solve.committor import committor
+from fokkerplanck.solve.compare import compare
 from fokkerplanck.solve.escape import escape_rate
 from fokkerplanck.solve.fipy import FiPy
 from fokkerplanck.solve.passage import first_passage_variance, mean_first_passage_time
@@ -60,6 +62,7 @@ __all__ = [
     "SGD",
     "SGLD",
     "AlgebraicMultigrid",
+    "Comparison",
     "Corner",
     "CrossDiffusion",
     "Density",
@@ -88,6 +91,7 @@ __all__ = [
     "VectorField",
     "assemble",
     "committor",
+    "compare",
     "critical_points",
     "effective_potential",
     "entropy_production",

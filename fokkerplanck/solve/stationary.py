@@ -24,6 +24,7 @@ from fokkerplanck.solve.solvers import (
     StationarySolver,
     SubtractionFree,
 )
+from fokkerplanck.solve.steps import require_no_estimate
 
 __all__ = ["stationary_density"]
 
@@ -142,11 +143,7 @@ def _solved(operator: FokkerPlanckOperator, solver: StationarySolver | None) -> 
 def _of_steps(
     operator: TransitionOperator, solver: StationarySolver | None, error_estimate: bool
 ) -> Density:
-    if error_estimate:
-        raise InvalidModel(
-            "the errors of a TransitionOperator are not estimated: solve on a finer grid, or on "
-            "panels with more nodes"
-        )
+    require_no_estimate(error_estimate)
     density = _solved(operator.generator, solver)
     lost = float(density.masses.ravel() @ operator.lost)
     if lost > LOST_MASS:
