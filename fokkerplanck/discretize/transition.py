@@ -18,6 +18,7 @@ from fokkerplanck.discretize.grid import Grid
 from fokkerplanck.discretize.info import Info
 from fokkerplanck.discretize.operator import FokkerPlanckOperator
 from fokkerplanck.discretize.transition_cells import cell_columns, lattice_step
+from fokkerplanck.discretize.transition_momentum import momentum_columns, require_fitting
 from fokkerplanck.discretize.transition_panels import (
     Columns,
     adapted,
@@ -67,7 +68,7 @@ class TransitionOperator:
     grid: Grid
     killing: Array
     lost: Array
-    optimizer: SGD | SGLD
+    optimizer: SGD | SGLD | Momentum
     info: Info
 
     def __post_init__(self) -> None:
@@ -138,7 +139,7 @@ class TransitionOperator:
         return masses[:, 0], float(columns.killing[0]), float(columns.lost[0])
 
 
-def transition_operator(optimizer: SGD | SGLD, grid: Grid) -> TransitionOperator:
+def transition_operator(optimizer: SGD | SGLD | Momentum, grid: Grid) -> TransitionOperator:
     """The exact one-step operator of discrete SGD with normal noise.
 
     ``p'(theta') = int N(theta'; theta - eta grad L(theta), eta^2 C(theta)) p(theta) dtheta``,
@@ -147,14 +148,15 @@ def transition_operator(optimizer: SGD | SGLD, grid: Grid) -> TransitionOperator
 
     Parameters
     ----------
-    optimizer : SGD or SGLD
+    optimizer : SGD, SGLD or Momentum
         With a value for every parameter; its `order` has no effect.  Minibatch noise
         (`noise.PerSample`) is replaced by normal noise of its covariance.
     grid : Panels, or Grid in one or two dimensions
         On `Panels`, the better choice in one dimension, errors fall faster than any power of the
         number of nodes.  On uniform cells likewise as long as nothing breaks and a step spreads
         over two cells or more; breaks, targets and absorbing walls leave an error of second order,
-        for which four cells a step are advisable.
+        for which four cells a step are advisable.  For `Momentum` in one variable a uniform grid of
+        its phase space on which ``learning_rate * v`` is a whole number of cells in x.
 
     Returns
     -------
@@ -166,10 +168,11 @@ def transition_operator(optimizer: SGD | SGLD, grid: Grid) -> TransitionOperator
     Raises
     ------
     InvalidModel
-        For `Momentum`, whose position has no noise of its own.
+        When there is no optimizer.
     GridMismatch, UnboundSymbol, InvalidCoefficient, NotPositiveSemidefinite
     InvalidGrid
-        When an axis is mapped, the grid has more than two, or the matrix takes more than 2 GB.
+        When an axis is mapped, the grid has more than two, the matrix takes more than 2 GB, or the
+        cells do not fit `Momentum`; the message has a grid that does.
 
     Warns
     -----
@@ -214,17 +217,13 @@ def _require_supported(optimizer: Any, grid: Any) -> None:
             f"a transition operator is that of an optimizer such as SGD, not of "
             f"{type(optimizer).__name__}; for a Diffusion use assemble"
         )
-    if isinstance(optimizer, Momentum):
-        raise InvalidModel(
-            "the position of Momentum moves without noise of its own, so that a step has no "
-            "density in phase space: cells would add a diffusion that SGD does not have; use "
-            "simulate_sgd, or assemble(momentum.diffusion(), ...)"
-        )
     if not isinstance(grid, Grid):
         raise GridMismatch(f"a step is discretised on Panels or a Grid, not {grid!r}")
     grid.require(optimizer.state)
     if isinstance(grid, Panels):
         return
+    if isinstance(optimizer, Momentum) and grid.dimension == 2:
+        require_fitting(grid, float(optimizer.learning_rate))
     if grid.dimension > 2:
         raise InvalidGrid(f"steps are discretised in one and two dimensions, not {grid.dimension}")
     if not grid.uniform:
@@ -239,6 +238,13 @@ def _columns(grid: Grid, step: GaussianStep, points: Any) -> tuple[Columns, dict
         return columns, {
             "deviation": (float(deviation.min()), float(deviation.max())),
             "quadrature_error": float(columns.error.max()),
+        }
+    if step.degenerate:
+        columns, thinnest = momentum_columns(grid, step, points)
+        return columns, {
+            "deviation": (float(thinnest.min()), float(thinnest.max())),
+            "coarse": int((thinnest < COARSE).sum()),
+            "widened": 0,
         }
     lattice = lattice_step(grid, step, points)
     require_room(1.5 * float(np.minimum(lattice.entries, grid.size).sum()), grid.size)

@@ -40,10 +40,13 @@ class GaussianStep:
     ----------
     names : names of the state's variables
     learning_rate : float
+    degenerate : bool
+        Whether only velocities have noise, as in `Momentum`.
     """
 
     names: tuple[str, ...]
     learning_rate: float
+    degenerate: bool
     _clipped: bool
     _mean: Callable[..., Array]
     _covariance: Callable[..., Array]
@@ -73,6 +76,7 @@ class GaussianStep:
         return cls(
             tuple(v.name for v in state),
             float(optimizer.learning_rate),
+            isinstance(optimizer, Momentum),
             clipped,
             compile_expressions(list(mean), state),
             compile_expressions([*entries, floor], state),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csc_matrix
+from scipy.sparse import csc_matrix, csr_matrix
+from scipy.sparse.csgraph import breadth_first_order, connected_components
 
 from fokkerplanck.discretize.gauss_panels import Panels
 from fokkerplanck.discretize.level import level_function
@@ -25,7 +26,14 @@ from fokkerplanck.errors import (
 from fokkerplanck.solve.absorb import Absorption, Region, find_region
 from fokkerplanck.solve.solvers import LOST
 
-__all__ = ["StoppedChain", "fitted", "masses_after", "require_no_estimate", "stopped"]
+__all__ = [
+    "StoppedChain",
+    "fitted",
+    "masses_after",
+    "require_no_estimate",
+    "stopped",
+    "visited_again",
+]
 
 Array = NDArray[np.float64]
 
@@ -119,6 +127,29 @@ def stopped(operator: TransitionOperator, targets: Mapping[str, Any]) -> Stopped
         grid, regions, outside, matrix, arrival.reshape(-1, outside.size), operator.killing[outside]
     )
     return StoppedChain(operator, absorption, shares)
+
+
+def visited_again(absorption: Absorption) -> Absorption:
+    """Without the states that are left for ever after one step, such as far corners of a grid.
+
+    Noise that is cut off, or acts on velocities alone, does not lead back to them.
+    """
+    count, labels = connected_components(absorption.matrix, directed=True, connection="strong")
+    if count == 1:
+        return absorption
+    main = int(np.flatnonzero(labels == np.bincount(labels).argmax())[0])
+    reached = np.zeros(labels.size, bool)
+    graph = csr_matrix(absorption.matrix.T)
+    reached[breadth_first_order(graph, main, return_predecessors=False)] = True
+    dropped = ~reached & (np.bincount(labels)[labels] == 1)
+    kept = np.flatnonzero(~dropped)
+    return replace(
+        absorption,
+        outside=absorption.outside[kept],
+        matrix=csc_matrix(absorption.matrix[kept][:, kept]),
+        rates=absorption.rates[:, kept],
+        lost=absorption.lost[kept],
+    )
 
 
 def _remaining(shares: Array) -> Array:

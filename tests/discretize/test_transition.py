@@ -248,9 +248,6 @@ def test_too_large_a_matrix_is_refused_before_it_is_made(monkeypatch: pytest.Mon
 
 
 def test_refusals_name_the_cure() -> None:
-    heavy = fpk.Momentum(x**2, (x,), fpk.noise.Isotropic(1), learning_rate=0.1, momentum=0.9)
-    with pytest.raises(InvalidModel, match="Momentum moves without noise"):
-        fpk.transition_operator(heavy, fpk.Grid(x=(-1, 1, 10), v_x=(-1, 1, 10)))
     with pytest.raises(InvalidModel, match="for a Diffusion use assemble"):
         fpk.transition_operator(fpk.Diffusion((x,), [-x], [[1]]), fpk.Panels(x=(-1, 1)))
     optimizer = sgd(x**2 / 2, 0.1)

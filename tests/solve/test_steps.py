@@ -208,7 +208,7 @@ def test_small_steps_approach_the_modified_equations(order: Any, slope: float) -
         operator = fpk.transition_operator(sgd, fpk.Panels(x=(-2.4, 2.4)))
         step_rate = -np.log(step_modes(operator, 2).eigenvalues[1].real) / eta
         variance = fpk.stationary_density(operator).covariance()[0, 0]
-        modified = fpk.assemble(sgd.diffusion(), fpk.Grid(x=(-2.4, 2.4, 2400)))
+        modified = fpk.assemble(sgd.diffusion(), fpk.Grid(x=(-2.4, 2.4, 4800)))
         # The slowest mode is odd: it decays as what is killed at the ridge.
         rate = fpk.quasi_stationary_density(modified, x < 0).info["decay_rate"]
         diffusive = fpk.stationary_density(modified).covariance()[0, 0]

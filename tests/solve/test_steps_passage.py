@@ -119,6 +119,22 @@ def test_steps_over_a_saddle_agree_with_runs() -> None:
     assert abs(diffusive - rate.value) > 5 * rate.value * error / sampled.mean()
 
 
+# Half of the corners of this grid are never reached: they hold nothing, and are no obstacle.
+@pytest.mark.filterwarnings("ignore::fokkerplanck.errors.FokkerPlanckWarning")
+def test_survivors_in_the_plane() -> None:
+    eta = 0.4
+    loss = DOUBLE_WELL + (y - x / 2) ** 2 / 2
+    noise = fpk.noise.Covariance([[0.3, 0.1], [0.1, 0.2]])
+    sgd = fpk.SGD(loss, (x, y), noise, learning_rate=eta)
+    operator = fpk.transition_operator(sgd, fpk.Grid(x=(-2.2, 2.2, 40), y=(-3, 3, 50)))
+    density = fpk.quasi_stationary_density(operator, x < 0)
+    assert (density.values == 0.0).any()
+    low, high = density.info["decay_bounds"]
+    assert high / low - 1 < 1e-9
+    rate = fpk.escape_rate(operator, density, x < 0)
+    assert rate.value == pytest.approx(density.info["decay_rate"], rel=1e-8)
+
+
 def memoryless(grid: Any = None) -> fpk.TransitionOperator:
     """At ``eta H = 1`` a step ends at N(0, 1) wherever it began."""
     sgd = fpk.SGD(x**2 / 2, (x,), fpk.noise.Isotropic(1), learning_rate=1)
