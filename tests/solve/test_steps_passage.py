@@ -182,6 +182,18 @@ def test_boundaries_between_cell_borders_are_where_they_are() -> None:
     assert errors[1] < errors[0] / 3
 
 
+def test_cells_that_a_boundary_cuts_keep_what_lies_outside() -> None:
+    """Four cells a step and a boundary in the middle of a cell: every mass is somewhere."""
+    sgd = fpk.SGD(DOUBLE_WELL, (x,), fpk.noise.Isotropic(0.5), learning_rate=0.3)
+    cells = fpk.transition_operator(sgd, fpk.Grid(x=(-2.4, 2.4, 91)))
+    law = fpk.first_passage_distribution(cells, (1.0,), x < 0, steps=500)
+    assert law.survival + law.arrived == pytest.approx(np.ones(501), abs=1e-12)
+    panels = fpk.transition_operator(sgd, fpk.Panels(x=(-2.4, 2.4)))
+    exact = fpk.first_passage_distribution(panels, (1.0,), x < 0, steps=500)
+    assert law.survival == pytest.approx(exact.survival, abs=0.005)
+    assert law.mean == pytest.approx(exact.mean, rel=0.007)
+
+
 def test_rare_escapes_keep_their_digits() -> None:
     """Barriers of 60 noise strengths: steps beyond 1e20, the two ways to count them agree."""
     sgd = fpk.SGD(DOUBLE_WELL, (x,), fpk.noise.Isotropic(0.05), learning_rate=0.15)
