@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import sympy as sp
@@ -65,7 +66,9 @@ def test_density_offers_all_that_it_does_on_cells() -> None:
     assert density.mean()[0] == pytest.approx(0.7, abs=1e-9)
     assert density.covariance()[0, 0] == pytest.approx(1.44, abs=1e-8)
     assert density.marginal("x").grid == panels
-    assert density.plot().get_xdata().size == panels.size
+    figure, axes = plt.subplots()
+    assert density.plot(axes).get_xdata().size == panels.size
+    plt.close(figure)
     again = pickle.loads(pickle.dumps(density))
     assert again.grid == panels
     assert isinstance(again.grid, fpk.Panels)

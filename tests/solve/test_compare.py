@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import sympy as sp
@@ -42,7 +43,9 @@ def test_variances_at_a_fixed_batch() -> None:
     assert deviations is not None
     assert np.abs(deviations).max() < 3
     assert "sampled" in str(table)
-    assert len(table.plot()) == 2
+    figure, axes = plt.subplots()
+    assert len(table.plot(axes)) == 2
+    plt.close(figure)
     assert pickle.loads(pickle.dumps(table)).exact == pytest.approx(table.exact, abs=0)
 
 

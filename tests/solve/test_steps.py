@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
 from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import sympy as sp
@@ -17,6 +16,7 @@ import fokkerplanck as fpk
 from fokkerplanck.errors import FokkerPlanckError, InvalidModel, MetastableWarning
 from fokkerplanck.solve.steps import masses_after
 from fokkerplanck.solve.steps_spectrum import step_modes
+from tests.solve._two_valley import valleys
 
 x, y = sp.symbols("x y", real=True)
 DOUBLE_WELL = (x**2 - 1) ** 2 / 4
@@ -90,7 +90,9 @@ def test_laws_of_passage_are_consistent() -> None:
     # Probabilities far below the rounding of one minus the survival.
     early = fpk.first_passage_distribution(operator, (1.6,), x < -2.4, steps=2)
     assert 0 < early.arrived[1] < 1e-30
-    assert law.plot().get_xdata().size == 4001
+    figure, axes = plt.subplots()
+    assert law.plot(axes).get_xdata().size == 4001
+    plt.close(figure)
     with pytest.raises(FokkerPlanckError, match="ask for more steps"):
         listed.quantile(0.999999999999)
     assert law.arrived[law.quantile(0.5)] >= 0.5 > law.arrived[law.quantile(0.5) - 1]
@@ -161,19 +163,9 @@ def test_past_the_edge_of_stability_the_iterate_alternates() -> None:
     assert abs(sampled.mean() - density.covariance()[0, 0]) < 3 * error
 
 
-def _valleys(height: float, noise: float, eta: float) -> Any:
-    path = Path(__file__).with_name("_two_valley.py")
-    spec = importlib.util.spec_from_file_location("_two_valley_limit", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.valleys(height, noise, eta)
-
-
 def test_small_steps_approach_the_ito_diffusion_across_a_jump() -> None:
     """Odds go as ``sqrt(eta)`` to those of Itô, never to the isothermal ones."""
-    sgd, panels, *_ = _valleys(3, 1e-3, 0.01)
+    sgd, panels, *_ = valleys(3, 1e-3, 0.01)
     low, high = panels.panel_edges[[0, -1]]
     # The jump of the tensor lies on a face.
     width = high / 160
@@ -183,7 +175,7 @@ def test_small_steps_approach_the_ito_diffusion_across_a_jump() -> None:
     assert limit == pytest.approx(0.7915965, abs=1e-4)
     gaps = []
     for eta in (0.01, 0.0025, 0.000625):
-        sgd, panels, *_ = _valleys(3, 1e-3, eta)
+        sgd, panels, *_ = valleys(3, 1e-3, eta)
         flat = fpk.stationary_density(fpk.transition_operator(sgd, panels)).probability(x > 0)
         gaps.append(limit - flat)
         assert flat > 0.77 > 0.7148989

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,22 +16,10 @@ from fokkerplanck.errors import (
     InvalidModel,
     InvalidRegion,
 )
+from tests.solve._two_valley import valleys
 
 x, y = sp.symbols("x y", real=True)
 DOUBLE_WELL = (x**2 - 1) ** 2 / 4  # curvature 2 at the minima
-
-
-def _valleys() -> Any:
-    path = Path(__file__).with_name("_two_valley.py")
-    spec = importlib.util.spec_from_file_location("_two_valley", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = sys.modules.setdefault("_two_valley", importlib.util.module_from_spec(spec))
-    spec.loader.exec_module(module)
-    return module.valleys
-
-
-valleys = _valleys()
 
 
 @pytest.mark.parametrize(
