@@ -10,6 +10,7 @@ Convention, everywhere: ``dp/dt = -d_i(A_i p) + d_i d_j (D_ij p)`` (Itô), ``D =
 from __future__ import annotations
 
 from fokkerplanck import errors, theory
+from fokkerplanck.discretize.gauss_panels import Panels
 from fokkerplanck.discretize.grid import Grid, Mapped
 from fokkerplanck.discretize.mesh import Mesh
 from fokkerplanck.discretize.operator import FokkerPlanckOperator, assemble
@@ -17,6 +18,7 @@ from fokkerplanck.discretize.schemes.corner import Corner
 from fokkerplanck.discretize.schemes.cross_diffusion import CrossDiffusion
 from fokkerplanck.discretize.schemes.log_density import LogDensity
 from fokkerplanck.discretize.schemes.selling import Selling
+from fokkerplanck.discretize.transition import TransitionOperator, transition_operator
 from fokkerplanck.model import noise
 from fokkerplanck.model.diffusion import Diffusion
 from fokkerplanck.model.optimizers import SGD, SGLD, Momentum
@@ -24,12 +26,15 @@ from fokkerplanck.observe.critical_points import critical_points
 from fokkerplanck.observe.current import probability_current
 from fokkerplanck.observe.entropy import entropy_production
 from fokkerplanck.observe.potential import effective_potential
+from fokkerplanck.results.comparison import Comparison
 from fokkerplanck.results.density import Density, gaussian_density
 from fokkerplanck.results.ensemble import Ensemble
 from fokkerplanck.results.field import Field, VectorField
 from fokkerplanck.results.gaussian import Gaussian
+from fokkerplanck.results.passage_distribution import FirstPassageDistribution
 from fokkerplanck.results.rate import Rate
 from fokkerplanck.results.rate_matrix import RateMatrix
+from fokkerplanck.results.slow_evolution import SlowEvolution
 from fokkerplanck.results.spectrum import Spectrum
 from fokkerplanck.results.statistics import Statistics
 from fokkerplanck.sample.passage import sample_escape_rate
@@ -38,6 +43,7 @@ from fokkerplanck.sample.schemes import EulerMaruyama, Tamed, WeakSecondOrder
 from fokkerplanck.sample.sgd import simulate_sgd
 from fokkerplanck.sample.statistics import sample_statistics
 from fokkerplanck.solve.committor import committor
+from fokkerplanck.solve.compare import compare
 from fokkerplanck.solve.escape import escape_rate
 from fokkerplanck.solve.fipy import FiPy
 from fokkerplanck.solve.passage import first_passage_variance, mean_first_passage_time
@@ -51,6 +57,8 @@ from fokkerplanck.solve.solvers import (
 )
 from fokkerplanck.solve.spectrum import spectrum
 from fokkerplanck.solve.stationary import stationary_density
+from fokkerplanck.solve.steps_distribution import first_passage_distribution
+from fokkerplanck.solve.steps_slow import slow_evolution
 
 __version__ = "0.1.0"
 
@@ -58,6 +66,7 @@ __all__ = [
     "SGD",
     "SGLD",
     "AlgebraicMultigrid",
+    "Comparison",
     "Corner",
     "CrossDiffusion",
     "Density",
@@ -67,6 +76,7 @@ __all__ = [
     "EulerMaruyama",
     "FiPy",
     "Field",
+    "FirstPassageDistribution",
     "FokkerPlanckOperator",
     "Gaussian",
     "Grid",
@@ -74,23 +84,28 @@ __all__ = [
     "Mapped",
     "Mesh",
     "Momentum",
+    "Panels",
     "Rate",
     "RateMatrix",
     "Selling",
+    "SlowEvolution",
     "SparseLU",
     "Spectrum",
     "Statistics",
     "SubtractionFree",
     "Tamed",
+    "TransitionOperator",
     "VectorField",
     "WeakSecondOrder",
     "assemble",
     "committor",
+    "compare",
     "critical_points",
     "effective_potential",
     "entropy_production",
     "errors",
     "escape_rate",
+    "first_passage_distribution",
     "first_passage_variance",
     "gaussian_density",
     "mean_first_passage_time",
@@ -102,7 +117,9 @@ __all__ = [
     "sample_statistics",
     "simulate",
     "simulate_sgd",
+    "slow_evolution",
     "spectrum",
     "stationary_density",
     "theory",
+    "transition_operator",
 ]

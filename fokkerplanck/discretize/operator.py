@@ -14,6 +14,7 @@ from scipy.sparse import csc_matrix, csr_matrix
 from scipy.sparse.csgraph import connected_components
 
 from fokkerplanck.discretize.coefficients import Coefficients
+from fokkerplanck.discretize.gauss_panels import Panels
 from fokkerplanck.discretize.grid import Grid
 from fokkerplanck.discretize.info import Info
 from fokkerplanck.errors import DisconnectedWarning, InvalidModel
@@ -169,6 +170,8 @@ def assemble(
     grid.require(diffusion.variables)
     if scheme is None and not isinstance(grid, Grid):
         raise InvalidModel("a mesh is discretised by FiPy(): pass it as the scheme")
+    if isinstance(grid, Panels):
+        raise InvalidModel("panels are for transition_operator(sgd, panels); use a Grid")
     began = clock.perf_counter()
     if scheme is None:
         operator, scheme = _assemble_with_choice(diffusion, grid, time)

@@ -9,9 +9,11 @@ from numpy.typing import NDArray
 from sympy.core.relational import Relational
 from sympy.logic.boolalg import BooleanFunction
 
+from fokkerplanck.discretize.gauss_panels import Panels
 from fokkerplanck.discretize.grid import Grid
 from fokkerplanck.discretize.level import Level, level_function, on_coordinates
 from fokkerplanck.discretize.mesh import Mesh
+from fokkerplanck.discretize.panel_regions import panel_fraction
 from fokkerplanck.errors import InvalidRegion
 
 __all__ = ["region_fraction"]
@@ -26,7 +28,7 @@ SUBCELLS = {1: 64, 2: 16, 3: 8, 4: 4}
 def region_fraction(region: Any, grid: Grid | Mesh) -> Array:
     """Share of every cell that lies inside the region, of the grid's shape.
 
-    On a mesh a cell counts whole, in or out by its point.
+    On a mesh a cell counts whole, in or out by its point; on `Panels` see `panel_fraction`.
 
     Raises
     ------
@@ -43,6 +45,8 @@ def region_fraction(region: Any, grid: Grid | Mesh) -> Array:
     level = level_function(region, grid.names)
     if isinstance(grid, Mesh):
         return (np.broadcast_to(level(grid.mesh), grid.shape) > 0).astype(float)
+    if isinstance(grid, Panels):
+        return panel_fraction(level, grid)
     borders = [level]
     if isinstance(region, BooleanFunction):
         # Each relation on its own: a band thinner than a cell has no corner or centre inside.

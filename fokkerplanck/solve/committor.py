@@ -11,27 +11,32 @@ from numpy.typing import NDArray
 from fokkerplanck.discretize.info import Info
 from fokkerplanck.discretize.log_density_operator import LogDensityOperator
 from fokkerplanck.discretize.operator import FokkerPlanckOperator
+from fokkerplanck.discretize.transition import TransitionOperator
 from fokkerplanck.errors import DisconnectedDomain, InvalidRegion
 from fokkerplanck.results.field import Field
 from fokkerplanck.solve.absorb import Absorption, absorb, find_region
 from fokkerplanck.solve.killed import KilledChain
 from fokkerplanck.solve.log_density_passage import expected_cost
 from fokkerplanck.solve.log_density_target import reversal_target
+from fokkerplanck.solve.steps_passage import step_committor
 
 __all__ = ["committor"]
 
 Array = NDArray[np.float64]
 
 
-def committor(operator: FokkerPlanckOperator, source: Any, target: Any) -> Field:
+def committor(
+    operator: FokkerPlanckOperator | TransitionOperator, source: Any, target: Any
+) -> Field:
     """Probability ``q`` to reach the target before the source.
 
     ``Q^T q = 0`` between the two, ``q = 1`` on the target and 0 on the source.
 
     Parameters
     ----------
-    operator : FokkerPlanckOperator
-        Absorbing walls end a path without success.
+    operator : FokkerPlanckOperator or TransitionOperator
+        Absorbing walls end a path without success.  A step of discrete SGD reaches a region where
+        it lands in it.
     source, target : regions
         SymPy relations such as ``x > 0.8``, And/Or of several, or predicates of the coordinates,
         without a cell in common.
@@ -72,6 +77,8 @@ def committor(operator: FokkerPlanckOperator, source: Any, target: Any) -> Field
     >>> committor(operator, x < 0.22, x > 0.72).values
     array([0. , 0. , 0.06, 0.26, 0.46, 0.66, 0.86, 1. , 1. , 1. ])
     """
+    if isinstance(operator, TransitionOperator):
+        return step_committor(operator, source, target)
     began = clock.perf_counter()
     regions = {"source": source, "target": target}
     cells = {role: find_region(r, operator.grid, role).cells for role, r in regions.items()}

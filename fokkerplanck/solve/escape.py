@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from fokkerplanck.discretize.operator import FokkerPlanckOperator
 from fokkerplanck.discretize.regions import region_fraction
+from fokkerplanck.discretize.transition import TransitionOperator
 from fokkerplanck.errors import (
     DisconnectedDomain,
     FokkerPlanckError,
@@ -26,6 +27,8 @@ from fokkerplanck.solve.error_estimate import coarsened_density, number_error
 from fokkerplanck.solve.passage import mean_first_passage_time
 from fokkerplanck.solve.positions import index_of, interpolate, points_at
 from fokkerplanck.solve.stationary import stationary_density
+from fokkerplanck.solve.steps import require_no_estimate
+from fokkerplanck.solve.steps_passage import step_escape_rate
 
 __all__ = ["escape_rate"]
 
@@ -33,13 +36,17 @@ Array = NDArray[np.float64]
 
 
 def escape_rate(
-    operator: FokkerPlanckOperator, start: Any, target: Any, *, error_estimate: bool = False
+    operator: FokkerPlanckOperator | TransitionOperator,
+    start: Any,
+    target: Any,
+    *,
+    error_estimate: bool = False,
 ) -> Rate:
     """One over the mean time from a start until a target is reached.
 
     Parameters
     ----------
-    operator : FokkerPlanckOperator
+    operator : FokkerPlanckOperator or TransitionOperator
         Where walls absorb, the time is that until the target or such a wall.
     start : tuple of numbers, Density, or region
         A point: the time there, interpolated between centres to second order.  A density: the
@@ -56,6 +63,8 @@ def escape_rate(
     -------
     Rate
         Deterministic (no standard error); `info` is that of the passage times, with ``mean_time``.
+        Per step for a `TransitionOperator`, whose first step from a point is exact; its `info` has
+        ``given_back``, how often a path jumps past the edge of the grid before it arrives.
 
     Raises
     ------
@@ -78,6 +87,9 @@ def escape_rate(
     >>> escape_rate(operator, (0.5,), x > 0.9).value
     3.571
     """
+    if isinstance(operator, TransitionOperator):
+        require_no_estimate(error_estimate)
+        return step_escape_rate(operator, start, target)
     rate = _rate(operator, start, target)
     if not error_estimate:
         return rate

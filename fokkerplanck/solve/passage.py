@@ -11,25 +11,31 @@ from numpy.typing import NDArray
 from fokkerplanck.discretize.info import Info
 from fokkerplanck.discretize.log_density_operator import LogDensityOperator
 from fokkerplanck.discretize.operator import FokkerPlanckOperator
+from fokkerplanck.discretize.transition import TransitionOperator
 from fokkerplanck.errors import InvalidRegion
 from fokkerplanck.results.field import Field
 from fokkerplanck.solve.absorb import absorb
 from fokkerplanck.solve.killed import KilledChain
 from fokkerplanck.solve.log_density_passage import expected_cost
 from fokkerplanck.solve.log_density_target import reversal_target
+from fokkerplanck.solve.steps_passage import step_passage_times, step_passage_variances
 
 __all__ = ["first_passage_variance", "mean_first_passage_time"]
 
 Array = NDArray[np.float64]
 
 
-def mean_first_passage_time(operator: FokkerPlanckOperator, target: Any = None) -> Field:
+def mean_first_passage_time(
+    operator: FokkerPlanckOperator | TransitionOperator, target: Any = None
+) -> Field:
     """Mean time ``tau`` until a target is reached: ``Q^T tau = -1`` outside, ``tau = 0`` on it.
 
     Parameters
     ----------
-    operator : FokkerPlanckOperator
-        Where walls absorb, the time is that until the target or such a wall.
+    operator : FokkerPlanckOperator or TransitionOperator
+        Where walls absorb, the time is that until the target or such a wall.  That of a
+        `TransitionOperator` counts steps until one lands in the target; panels are cut in two at
+        its boundary where they have no edge there, and cells that it cuts show their average.
     target : region, optional
         SymPy relation such as ``x > 0.8``, And/Or of several, or a predicate of the coordinates.
         Its boundary is where it is, not at the nearest cell.  Needed where no wall absorbs.
@@ -72,13 +78,17 @@ def mean_first_passage_time(operator: FokkerPlanckOperator, target: Any = None) 
     >>> float(time.values[0])
     0.2964
     """
+    if isinstance(operator, TransitionOperator):
+        return step_passage_times(operator, target)
     began = clock.perf_counter()
     times, info = _times(operator, target)
     info = operator.info.extended(**info, solve_seconds=clock.perf_counter() - began)
     return Field(times, operator.grid, "mean first-passage time", info)
 
 
-def first_passage_variance(operator: FokkerPlanckOperator, target: Any = None) -> Field:
+def first_passage_variance(
+    operator: FokkerPlanckOperator | TransitionOperator, target: Any = None
+) -> Field:
     """Variance of the time until a target is reached: ``Q^T m = -2 tau``, ``m - tau^2``.
 
     Parameters and errors are those of `mean_first_passage_time`.
@@ -99,6 +109,8 @@ def first_passage_variance(operator: FokkerPlanckOperator, target: Any = None) -
     >>> 6 * float(first_passage_variance(operator, x > 0.9).values[0]) / 0.9**4
     1.000
     """
+    if isinstance(operator, TransitionOperator):
+        return step_passage_variances(operator, target)
     began = clock.perf_counter()
     variances, info = _variances(operator, target)
     info = operator.info.extended(

@@ -12,11 +12,13 @@ from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigs
 
 from fokkerplanck.discretize.info import Info
 from fokkerplanck.discretize.operator import FokkerPlanckOperator
+from fokkerplanck.discretize.transition import TransitionOperator
 from fokkerplanck.errors import DisconnectedDomain, InvalidRegion, NotConverged
 from fokkerplanck.results.density import Density
 from fokkerplanck.solve.absorb import Absorption, absorb
 from fokkerplanck.solve.killed import KilledChain
 from fokkerplanck.solve.linear.subtraction_free import SubtractionFreeLU
+from fokkerplanck.solve.steps import stopped, visited_again
 
 __all__ = ["quasi_stationary_density"]
 
@@ -33,7 +35,9 @@ LARGEST = 650.0
 ROUNDING = 1e-11
 
 
-def quasi_stationary_density(operator: FokkerPlanckOperator, target: Any = None) -> Density:
+def quasi_stationary_density(
+    operator: FokkerPlanckOperator | TransitionOperator, target: Any = None
+) -> Density:
     """Density conditioned on survival, and the rate at which survivors are lost.
 
     The principal eigenpair ``Q nu = -lambda nu`` of the chain that ends in the target or at
@@ -42,7 +46,8 @@ def quasi_stationary_density(operator: FokkerPlanckOperator, target: Any = None)
 
     Parameters
     ----------
-    operator : FokkerPlanckOperator
+    operator : FokkerPlanckOperator or TransitionOperator
+        In discrete steps ``K nu = (1 - lambda) nu``: lambda is the probability to end in a step.
     target : region, optional
         SymPy relation such as ``x > 0.8``, And/Or of several, or a predicate of the coordinates.
         Needed where no wall absorbs.
@@ -92,11 +97,18 @@ def quasi_stationary_density(operator: FokkerPlanckOperator, target: Any = None)
             "no wall absorbs and no target is given: nothing ends the process; its density is "
             "stationary_density"
         )
-    absorption = absorb(operator, {} if target is None else {"target": target})
+    targets = {} if target is None else {"target": target}
+    steps = isinstance(operator, TransitionOperator)
+    if isinstance(operator, TransitionOperator):
+        stop = stopped(operator, targets)
+        operator, absorption = stop.operator.generator, visited_again(stop.absorption)
+    else:
+        absorption = absorb(operator, targets)
     _require_one_part(absorption)
     chain = KilledChain.of(operator, absorption)
     if isinstance(chain.factors, SubtractionFreeLU):
-        log_masses, evidence = _positive_pair(chain, chain.factors)
+        start = _visits(chain.factors) if steps else np.zeros(chain.cells.size)
+        log_masses, evidence = _positive_pair(chain, chain.factors, start)
         masses = np.exp(log_masses)
     else:
         masses, evidence = _signed_pair(chain)
@@ -123,9 +135,22 @@ def _require_one_part(absorption: Absorption) -> None:
         )
 
 
-def _positive_pair(chain: KilledChain, factors: SubtractionFreeLU) -> tuple[Array, Info]:
+def _visits(factors: SubtractionFreeLU) -> Array:
+    """Minus logarithms of the visits to every state from the one most visited.
+
+    An iteration lowers what starts where hardly anything comes by one decay rate over one a step:
+    from a uniform start the far corners of a grid would take a hundred.
+    """
+    begin = np.zeros(factors.size)
+    begin[np.argmax(factors.log_solve(np.ones(factors.size)))] = 1.0
+    return _normalized(-factors.log_solve(begin))
+
+
+def _positive_pair(
+    chain: KilledChain, factors: SubtractionFreeLU, start: Array
+) -> tuple[Array, Info]:
     """Logarithms of the masses, and the evidence."""
-    psi, bounds, steps, settled = _inverse_iteration(factors, np.zeros(chain.cells.size))
+    psi, bounds, steps, settled = _inverse_iteration(factors, start)
     if not settled:
         # The second decay rate is close to the first.
         _, vector = _dominant(chain)

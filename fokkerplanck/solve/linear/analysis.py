@@ -19,6 +19,8 @@ __all__ = ["Analysis", "analyze"]
 _LEAF = 64
 # A matrix with more than this share of its entries is eliminated as one dense front.
 _DENSE_SHARE = 0.1
+# Steps of a uniform start after which the states of such a matrix are ordered.
+_STEPS = 64
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,22 @@ def _coordinates(
     return np.array(np.unravel_index(flat, shape), dtype=np.int32)
 
 
+def _seldom_first(matrix: sparse.csc_array) -> NDArray[np.int32]:
+    """States by how seldom they are visited.
+
+    Where a matrix is dense any order has the same fill.  Eliminated last, a state that is hardly
+    ever reached makes the way out of the others so unlikely that doubles cannot hold it.
+    """
+    rates = sparse.csc_array(abs(matrix))
+    rates.setdiag(0.0)
+    leaving = rates.sum(axis=0)
+    fastest = float(leaving.max(initial=0.0))
+    visits = np.ones(matrix.shape[0])
+    for _ in range(_STEPS if fastest > 0.0 else 0):
+        visits += (rates @ visits - leaving * visits) / fastest
+    return np.argsort(visits, kind="stable").astype(np.int32)
+
+
 def analyze(
     pattern: sparse.sparray | sparse.spmatrix | NDArray[np.float64],
     *,
@@ -87,7 +105,8 @@ def analyze(
 
     Parameters
     ----------
-    pattern : (n, n) matrix; only the positions of its stored entries matter.
+    pattern : (n, n) matrix; the positions of its stored entries, and where it is dense which
+        states are seldom visited.
     shape : shape of the grid whose cells, in C order, are the states. Separators are then
         planes of the grid, as thick as the stencil needs. Without it the graph alone is used.
     cells : (n,) flat indices of the cells that are states, where only some of them are.
@@ -122,6 +141,8 @@ def analyze(
     graph_indptr = graph.indptr.astype(np.int32)
     graph_indices = graph.indices.astype(np.int32)
     order, start, end, parent = nested_dissection(graph_indptr, graph_indices, coordinates, leaf)
+    if len(start) == 1:
+        order = _seldom_first(matrix)
     fronts = fronts_of(indptr, indices, graph_indptr, graph_indices, order, (start, end, parent))
     for array in (indptr, indices, order):
         array.flags.writeable = False

@@ -1,0 +1,62 @@
+"""A fast variable in steps, with a slow one that follows its mean."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fokkerplanck.discretize.info import Info
+from fokkerplanck.results.density import Density
+from fokkerplanck.results.field import read_only
+
+__all__ = ["SlowEvolution"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class SlowEvolution:
+    """What `slow_evolution` returns.
+
+    Attributes
+    ----------
+    density : Density
+        Of the fast variable after the last step.
+    slow : (steps + 1,)
+        Mean of the slow variable after every number of steps.
+    probability : (steps + 1,)
+        That the fast variable lies in the region.
+    settled : (steps + 1,)
+        Entry n: the probability that the side of the region does not change any more after n
+        steps; the distribution function of the step of the last change.
+    info : Info
+    """
+
+    density: Density
+    slow: Array
+    probability: Array
+    settled: Array
+    info: Info = field(default_factory=Info)
+
+    def __post_init__(self) -> None:
+        for name in ("slow", "probability", "settled"):
+            values = np.asarray(getattr(self, name))
+            object.__setattr__(self, name, read_only(values, values.shape))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Arrays come back writable from a pickle; the constructor closes them again.
+        fields = (self.density, self.slow, self.probability, self.settled, self.info)
+        return SlowEvolution, fields
+
+    @property
+    def last_change(self) -> float:
+        """Mean number of the step at which the side changes last, 0 for runs where none does."""
+        return float(np.sum(1.0 - self.settled[:-1]))
+
+    @property
+    def slow_at_last_change(self) -> float:
+        """Mean of the slow variable then, at the start for runs where the side never changes."""
+        return float(self.slow[0] + (1.0 - self.settled[:-1]) @ np.diff(self.slow))
