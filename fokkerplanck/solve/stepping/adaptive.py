@@ -25,8 +25,8 @@ SHRINK, PATIENCE = 8, 20
 # A step grows only where that spares this many: a factorisation costs as much as some three to
 # seven steps (measured, 64 x 64 to 256 x 256 cells).
 WORTH = 4
-# The first step in units of the shortest time scale of the run.
-FIRST = 1 / 4
+# Octaves below the whole run in which a first step is looked for: more than doubles can hold.
+SHORTEST = 1100
 
 
 @dataclass(frozen=True)
@@ -69,9 +69,8 @@ class Budget:
     @classmethod
     def of(cls, dynamics: Dynamics, masses: Array, end: float, tolerance: float) -> Budget:
         """Budget for an evolution that starts from these masses."""
-        matrix, span = dynamics.operator.matrix, end - dynamics.start
-        change = matrix @ masses
-        first, second = float(np.abs(change).sum()), float(np.abs(matrix @ change).sum())
+        span = end - dynamics.start
+        first, second = dynamics.derivative(masses, 1), dynamics.derivative(masses, 2)
         # A density at rest has no time scale of its own.
         scale = first / second if first < span * second else span
         return cls(tolerance * float(np.abs(masses).sum()), dynamics.start, end, scale)
@@ -86,6 +85,18 @@ class Budget:
         """Error that a step may make: its share, and half of what earlier steps left over."""
         saved = self.whole * self.share(self.start, time - self.start) - spent
         return self.whole * self.share(time, step) + 0.5 * max(saved, 0.0)
+
+    def first(self, order: int, slope: float) -> float:
+        """Longest first step that may err by ``slope step^(order + 1)``.
+
+        An octave of the whole run, so that steps of one length end where it does.
+        """
+        step = self.end - self.start
+        for _ in range(SHORTEST):
+            if slope * step ** (order + 1) <= SAFETY * self.allowed(self.start, step, 0.0):
+                break
+            step *= 0.5
+        return step
 
 
 @dataclass
@@ -128,6 +139,7 @@ def march(
     times: Array,
     record: Record,
     *,
+    slope: float,
     lands: bool,
 ) -> Iterator[Array]:
     """Masses at the times.
@@ -136,6 +148,7 @@ def march(
     ----------
     attempt : function of masses, time and step
     order : of the error of a step, which falls as ``step^(order + 1)``
+    slope : error of a short first step over ``step^(order + 1)``
     lands : whether steps end at the outputs, because nothing is known between their ends
 
     Raises
@@ -144,7 +157,7 @@ def march(
         When steps however short are not accurate enough.
     """
     now, spent = budget.start, 0.0
-    pace = _Pace(budget, order, _first(budget))
+    pace = _Pace(budget, order, budget.first(order, slope))
     pending, refusals = list(times), 0
     while pending:
         taken = pace.landing(pending[0] - now) if lands else pace.step
@@ -172,9 +185,3 @@ def march(
         spent += trial.error + trial.limited
         masses, now = trial.end, after
         pace.adapt(trial.error, taken, now, spent, refused=False)
-
-
-def _first(budget: Budget) -> float:
-    """An octave of the whole run, so that steps of one length end where it does."""
-    span = budget.end - budget.start
-    return float(span * 2.0 ** np.floor(np.log2(min(FIRST * budget.scale / span, 1.0))))

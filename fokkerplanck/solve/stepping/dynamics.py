@@ -42,6 +42,12 @@ class Dynamics:
         matrices = [diffusion.given, diffusion.tensor, diffusion.floor, diffusion.noise_matrix]
         return any(m is not None and m.has(diffusion.time) for m in matrices)
 
+    def derivative(self, masses: Array, order: int) -> float:
+        """Size in L1 of ``Q^order P`` at the start."""
+        for _ in range(order):
+            masses = self.operator.matrix @ masses
+        return float(np.abs(masses).sum())
+
     def at(self, time: float, record: Record) -> FokkerPlanckOperator:
         """The operator at a time, assembled anew where the rates depend on it.
 

@@ -40,4 +40,6 @@ class ImplicitEuler:
             return resolvents(time + step).apply(step, start), 0.0
 
         budget = Budget.of(dynamics, masses, float(times[-1]), tolerance)
-        yield from march(doubled(single, 1), 1, budget, masses, times, record, lands=True)
+        attempt = doubled(single, 1)
+        slope = 0.25 * dynamics.derivative(masses, 2)
+        yield from march(attempt, 1, budget, masses, times, record, slope=slope, lands=True)
