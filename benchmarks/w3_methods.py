@@ -65,8 +65,8 @@ def _fipy_method(steps: int, sweeps: int) -> Method:
         "fipy",
         lambda problem, cells: _fipy_steps(problem, cells, steps, sweeps),
         largest=256,
-        note=f"{steps} implicit Euler steps of {sweeps} sweep(s), full tensor in DiffusionTerm with "
-        "cross terms from the sweep before, ExponentialConvectionTerm, SciPy's LU",
+        note=f"{steps} implicit Euler steps, {sweeps} sweep(s) each, full tensor in DiffusionTerm "
+        "with cross terms of the sweep before, ExponentialConvectionTerm, SciPy's LU",
     )
 
 

@@ -101,7 +101,8 @@ class Evolution:
     @property
     def mass(self) -> Array:
         """Total probability, (k,): the probability of survival where walls absorb."""
-        return self._masses.sum(axis=1)
+        result: Array = self._masses.sum(axis=1)
+        return result
 
     @property
     def means(self) -> Array:

@@ -97,7 +97,8 @@ class Record:
     def stepped(self, step: float, limited: float, share: float) -> None:
         """Count a step."""
         self.steps += 1
-        self.shortest, self.longest = min(self.shortest, step), max(self.longest, step)
+        self.shortest = min(self.shortest, float(step))
+        self.longest = max(self.longest, float(step))
         self.limited += limited
         self.bar.update(share)
 
@@ -112,8 +113,8 @@ class Record:
             assemblies=self.assemblies,
             shortest_step=self.shortest if self.steps else None,
             longest_step=self.longest if self.steps else None,
-            estimated_error=self.error,
-            limited=self.limited,
+            estimated_error=float(self.error),
+            limited=float(self.limited),
         )
 
 
