@@ -1,6 +1,6 @@
 """W3: a density in time with a full tensor; time and error of every method at t = 1.
 
-python -m benchmarks w3             # tables, about 10 minutes
+python -m benchmarks w3             # tables, some 5 minutes
 python -m benchmarks w3 --write     # and benchmarks/results/w3.*
 
 The irreversible problem of W1, from a normal density of covariance 0.05 in the left well, at
@@ -29,9 +29,7 @@ from benchmarks.w3_report import report, write
 
 __all__ = ["Run", "main", "measure"]
 
-CELLS = (64, 96, 128, 192, 256)
-# Peers are compared at their finest grid alone.
-PEER_CELLS = 256
+CELLS = (64, 128, 256)
 # What took longer than this is not repeated.
 LONG = 20.0
 
@@ -81,10 +79,7 @@ def measure(
             skipped.append(f"{method.name} ({method.package}): {refusal}")
             continue
         method.solve(IRREVERSIBLE, min(cells))  # compiles and imports
-        if method.package == "fokkerplanck":
-            runs += [Run(method, n) for n in cells]
-        else:
-            runs.append(Run(method, min(max(cells), PEER_CELLS, method.largest)))
+        runs += [Run(method, n) for n in cells if n <= method.largest]
     for repeat in range(repeats):
         for run in runs:
             if repeat == 0 or run.times[0][0] < LONG:

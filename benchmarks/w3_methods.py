@@ -17,7 +17,7 @@ __all__ = ["METHODS"]
 
 Array = NDArray[np.float64]
 
-TOLERANCES = (0.3, 0.1, 0.03, 0.01)
+TOLERANCES = (0.3, 0.1, 0.03)
 STEPS = (10, 30, 100)
 
 
