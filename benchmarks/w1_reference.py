@@ -35,7 +35,7 @@ from benchmarks.w1_problem import (
     loss,
 )
 
-__all__ = ["Line", "nodal_density", "reference"]
+__all__ = ["Line", "at_centres", "generator", "nodal_density", "reference"]
 
 Array = NDArray[np.float64]
 
@@ -90,6 +90,16 @@ def nodal_density(problem: Problem, degree: int = DEGREE, elements: int = ELEMEN
     Solves ``integral of grad v . (A p - D grad p) = 0`` for every test function v.
     """
     line = Line(degree, elements)
+    matrix = generator(problem, line)
+    integral = np.asarray(line.matrix(0, 0, 0).sum(axis=0))
+    density = _null_vector(matrix.tocsc(), pinned=_node_near_well(line))
+    return density.reshape(line.size, line.size) / (
+        integral @ density.reshape(line.size, -1) @ integral
+    )
+
+
+def generator(problem: Problem, line: Line) -> sparse.csr_array:
+    """``integral of grad v . (A p - D grad p)`` for every pair of basis functions."""
     drift, tensor = problem.symbolic
     matrix = sparse.csr_array((line.size**2, line.size**2))
     for axis, component in enumerate(drift):
@@ -101,11 +111,7 @@ def nodal_density(problem: Problem, degree: int = DEGREE, elements: int = ELEMEN
             in_x = line.matrix(0, 1 - axis, 1 - other)
             in_y = line.matrix(0, axis, other)
             matrix = matrix - float(tensor[axis, other]) * sparse.kron(in_x, in_y)
-    integral = np.asarray(line.matrix(0, 0, 0).sum(axis=0))
-    density = _null_vector(matrix.tocsc(), pinned=_node_near_well(line))
-    return density.reshape(line.size, line.size) / (
-        integral @ density.reshape(line.size, -1) @ integral
-    )
+    return matrix
 
 
 def _node_near_well(line: Line) -> int:

@@ -29,6 +29,7 @@ from fokkerplanck.observe.potential import effective_potential
 from fokkerplanck.results.comparison import Comparison
 from fokkerplanck.results.density import Density, gaussian_density
 from fokkerplanck.results.ensemble import Ensemble
+from fokkerplanck.results.evolution import Evolution
 from fokkerplanck.results.field import Field, VectorField
 from fokkerplanck.results.gaussian import Gaussian
 from fokkerplanck.results.passage_distribution import FirstPassageDistribution
@@ -45,6 +46,7 @@ from fokkerplanck.sample.statistics import sample_statistics
 from fokkerplanck.solve.committor import committor
 from fokkerplanck.solve.compare import compare
 from fokkerplanck.solve.escape import escape_rate
+from fokkerplanck.solve.evolution import evolve
 from fokkerplanck.solve.fipy import FiPy
 from fokkerplanck.solve.passage import first_passage_variance, mean_first_passage_time
 from fokkerplanck.solve.quasi_stationary import quasi_stationary_density
@@ -57,6 +59,9 @@ from fokkerplanck.solve.solvers import (
 )
 from fokkerplanck.solve.spectrum import spectrum
 from fokkerplanck.solve.stationary import stationary_density
+from fokkerplanck.solve.stepping.implicit_euler import ImplicitEuler
+from fokkerplanck.solve.stepping.rational_exponential import RationalExponential
+from fokkerplanck.solve.stepping.trbdf2 import TRBDF2
 from fokkerplanck.solve.steps_distribution import first_passage_distribution
 from fokkerplanck.solve.steps_slow import slow_evolution
 
@@ -65,6 +70,7 @@ __version__ = "0.1.0"
 __all__ = [
     "SGD",
     "SGLD",
+    "TRBDF2",
     "AlgebraicMultigrid",
     "Comparison",
     "Corner",
@@ -74,12 +80,14 @@ __all__ = [
     "Diffusion",
     "Ensemble",
     "EulerMaruyama",
+    "Evolution",
     "FiPy",
     "Field",
     "FirstPassageDistribution",
     "FokkerPlanckOperator",
     "Gaussian",
     "Grid",
+    "ImplicitEuler",
     "LogDensity",
     "Mapped",
     "Mesh",
@@ -87,6 +95,7 @@ __all__ = [
     "Panels",
     "Rate",
     "RateMatrix",
+    "RationalExponential",
     "Selling",
     "SlowEvolution",
     "SparseLU",
@@ -105,6 +114,7 @@ __all__ = [
     "entropy_production",
     "errors",
     "escape_rate",
+    "evolve",
     "first_passage_distribution",
     "first_passage_variance",
     "gaussian_density",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations_with_replacement
 from typing import Any
 
@@ -173,24 +174,7 @@ class Coefficients:
             raise UnboundSymbol(
                 f"the coefficients depend on the time {diffusion.time}; name one: time=..."
             )
-        symbols = diffusion.variables
-        if diffusion.time is not None:
-            symbols = (*symbols, diffusion.time)
-        n = diffusion.dimension
-        entries = [diffusion.tensor[i, j] for i, j in combinations_with_replacement(range(n), 2)]
-        to_drift = to_force = None
-        if diffusion.negative == "refuse" and not diffusion.jumps:
-            given = sp.Matrix(diffusion.given)
-            to_drift = compile_expressions(list(sp.Matrix(diffusion.drift) - given), symbols)
-            to_force = compile_expressions(list(sp.Matrix(diffusion.force) - given), symbols)
-        return cls(
-            diffusion,
-            time,
-            compile_expressions(list(diffusion.given), symbols),
-            compile_expressions([*entries, diffusion.floor], symbols),
-            to_drift,
-            to_force,
-        )
+        return cls(diffusion, time, *_compiled(diffusion))
 
     def _arguments(self, points: Points) -> list[Any]:
         if self.diffusion.time is None:
@@ -267,6 +251,35 @@ class Coefficients:
                 side[axis] = points[axis] + sign * h
             total = total + (self.tensor(moved[0])[:, axis] - self.tensor(moved[1])[:, axis]) / h
         return np.asarray(total)
+
+
+# Coefficients that depend on time are wanted at many times of the same diffusion.
+@lru_cache(maxsize=4)
+def _compiled(
+    diffusion: Diffusion,
+) -> tuple[
+    Callable[..., Array],
+    Callable[..., Array],
+    Callable[..., Array] | None,
+    Callable[..., Array] | None,
+]:
+    """The vector given, tensor and floor, and what to add to the first for drift and force."""
+    symbols = diffusion.variables
+    if diffusion.time is not None:
+        symbols = (*symbols, diffusion.time)
+    n = diffusion.dimension
+    entries = [diffusion.tensor[i, j] for i, j in combinations_with_replacement(range(n), 2)]
+    to_drift = to_force = None
+    if diffusion.negative == "refuse" and not diffusion.jumps:
+        given = sp.Matrix(diffusion.given)
+        to_drift = compile_expressions(list(sp.Matrix(diffusion.drift) - given), symbols)
+        to_force = compile_expressions(list(sp.Matrix(diffusion.force) - given), symbols)
+    return (
+        compile_expressions(list(diffusion.given), symbols),
+        compile_expressions([*entries, diffusion.floor], symbols),
+        to_drift,
+        to_force,
+    )
 
 
 def _require_finite(

@@ -22,6 +22,7 @@ from fokkerplanck.solve.linear.analysis import Analysis, analyze
 from fokkerplanck.solve.linear.blas import single_threaded_blas
 from fokkerplanck.solve.linear.chains import check_rates, describe_closed_classes
 from fokkerplanck.solve.linear.multifrontal import Factors, factors_of
+from fokkerplanck.solve.linear.plain_substitution import is_plain, solve_plain
 
 __all__ = ["SubtractionFreeLU", "factorize"]
 
@@ -115,6 +116,18 @@ class SubtractionFreeLU:
         """
         return _to_doubles(*self._solve(b, transposed=False))
 
+    def solve_masses(self, b: Array) -> Array:
+        """`solve` in plain doubles, some times faster: entries below 1e-290 come back as zero.
+
+        For masses of total 1 or so, (n,), and killing of order 1 everywhere; factors beyond the
+        range of doubles are solved with exponents.
+        """
+        if not is_plain(self._factors):
+            return self.solve(b)
+        x = self._checked(b)[self.analysis.order]
+        solve_plain(self.analysis.fronts, self._factors, x)
+        return self._in_cells(x)
+
     def solve_transpose(self, b: ArrayLike) -> Array:
         """Solve ``(-Q + diag(killing))^T u = b`` for b >= 0: the cost until killed.
 
@@ -152,7 +165,7 @@ class SubtractionFreeLU:
         substitution.pull(self.analysis.fronts, self._factors, int(closed[0]), m, e)
         return self._in_cells(m), self._in_cells(e)
 
-    def _solve(self, b: ArrayLike, *, transposed: bool) -> tuple[Array, NDArray[np.int64]]:
+    def _checked(self, b: ArrayLike) -> Array:
         source = np.asarray(b, dtype=np.float64)
         if source.shape[:1] != (self.size,) or source.ndim > 2:
             raise FokkerPlanckError(
@@ -163,6 +176,10 @@ class SubtractionFreeLU:
                 f"the right-hand side has smallest entry {source.min()}; without subtractions "
                 "only b >= 0 can be solved: solve for its positive and negative part"
             )
+        return source
+
+    def _solve(self, b: ArrayLike, *, transposed: bool) -> tuple[Array, NDArray[np.int64]]:
+        source = self._checked(b)
         fronts = self.analysis.fronts
         columns = source.reshape(self.size, -1)
         m = np.empty(columns.shape)

@@ -1,0 +1,1 @@
+"""Ways to advance a density in time, one a file."""
