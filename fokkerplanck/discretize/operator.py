@@ -20,7 +20,7 @@ from fokkerplanck.discretize.info import Info
 from fokkerplanck.errors import DisconnectedWarning, InvalidModel
 from fokkerplanck.model.diffusion import Diffusion
 
-__all__ = ["FokkerPlanckOperator", "Problem", "Scheme", "assemble"]
+__all__ = ["FokkerPlanckOperator", "Problem", "Scheme", "assemble", "require_rates"]
 
 Array = NDArray[np.float64]
 
@@ -184,6 +184,20 @@ def assemble(
     # Operators of some schemes have constructors of their own; this one is not yet handed out.
     object.__setattr__(operator, "problem", Problem(diffusion, scheme, time))
     return operator
+
+
+def require_rates(operator: Any, what: str) -> None:
+    """Refuse what is no operator in continuous time, such as that of an optimizer's step.
+
+    Raises
+    ------
+    InvalidModel
+    """
+    if not isinstance(operator, FokkerPlanckOperator):
+        raise InvalidModel(
+            f"{what} takes the operator of a Diffusion, made with assemble, not "
+            f"{type(operator).__name__}"
+        )
 
 
 def _assemble_with_choice(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fokkerplanck.discretize.grid import Grid
-from fokkerplanck.discretize.operator import FokkerPlanckOperator
+from fokkerplanck.discretize.operator import FokkerPlanckOperator, require_rates
 from fokkerplanck.errors import GridMismatch
 from fokkerplanck.results.density import Density
 from fokkerplanck.results.field import VectorField
@@ -40,6 +40,7 @@ def probability_current(operator: FokkerPlanckOperator, density: Density) -> Vec
     >>> fpk.probability_current(operator, fpk.stationary_density(operator)).values.round(12)
     array([[2., 2., 2., 2., 2., 2., 2., 2., 2., 2.]])
     """
+    require_rates(operator, "probability_current")
     grid = operator.grid
     if not isinstance(grid, Grid):
         raise GridMismatch("currents are read off the edges of a Grid; a mesh has none")

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fokkerplanck.discretize.info import Info
-from fokkerplanck.discretize.operator import FokkerPlanckOperator
+from fokkerplanck.discretize.operator import FokkerPlanckOperator, require_rates
 from fokkerplanck.errors import GridMismatch, InvalidModel, NotConserving, NotNormalizable
 from fokkerplanck.results.density import Density
 from fokkerplanck.results.field import Field
@@ -98,6 +98,7 @@ def entropy_production(
     >>> fpk.entropy_production(operator, fpk.stationary_density(operator)).total
     8.0
     """
+    require_rates(operator, "entropy_production")
     _require_chain(operator)
     level = _log_masses(operator, density)
     one, other, there, back = _edges(operator)

@@ -68,10 +68,18 @@ class Spectrum:
 
     @property
     def times(self) -> Array:
-        """Relaxation times, one over the real parts of the rates; infinite for the rate 0."""
+        """Relaxation times, one over the real parts of the rates; infinite for the rate 0.
+
+        Of a chain of steps the number of steps in which a mode falls by e, ``-1/ln|1 - rate|``.
+        """
         with np.errstate(divide="ignore"):
-            result: Array = 1.0 / self.rates.real
-        return result
+            if self.info.get("unit") == "step":
+                # ln|1 - rate|, with the digits of small rates.
+                square = np.abs(self.rates) ** 2 - 2.0 * self.rates.real
+                result: Array = -2.0 / np.log1p(np.maximum(square, -1.0))
+            else:
+                result = 1.0 / self.rates.real
+        return np.abs(result)
 
     def observable(self, k: int) -> Field:
         """The left mode `k`, its real part where it is complex.

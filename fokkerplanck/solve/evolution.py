@@ -12,10 +12,12 @@ from tqdm import tqdm
 
 from fokkerplanck.discretize.log_density_operator import LogDensityOperator
 from fokkerplanck.discretize.operator import FokkerPlanckOperator
+from fokkerplanck.discretize.transition import TransitionOperator
 from fokkerplanck.errors import FokkerPlanckError, GridMismatch, InvalidModel, MetastableWarning
 from fokkerplanck.results.density import Density
 from fokkerplanck.results.evolution import Evolution
 from fokkerplanck.solve.solvers import LOST
+from fokkerplanck.solve.stepping.discrete import DiscreteSteps
 from fokkerplanck.solve.stepping.dynamics import Dynamics, EvolutionMethod, Record
 from fokkerplanck.solve.stepping.rational_exponential import RationalExponential
 from fokkerplanck.solve.stepping.trbdf2 import TRBDF2
@@ -29,7 +31,7 @@ FINEST = 1e-12
 
 
 def evolve(
-    operator: FokkerPlanckOperator,
+    operator: FokkerPlanckOperator | TransitionOperator,
     initial: Density,
     times: Any,
     method: EvolutionMethod | None = None,
@@ -42,7 +44,8 @@ def evolve(
     ----------
     operator : FokkerPlanckOperator
         Where the coefficients depend on time, assembled at the time of the start,
-        ``assemble(diffusion, grid, time=0)``; it is then assembled anew as time goes on.
+        ``assemble(diffusion, grid, time=0)``; it is then assembled anew as time goes on.  A
+        `transition_operator` takes its own steps, and the times are numbers of them.
     initial : Density
         On the operator's grid, of any mass.
     times : increasing numbers
@@ -101,6 +104,9 @@ def evolve(
     ('TRBDF2', 'SubtractionFree')
     """
     began = clock.perf_counter()
+    steps = operator if isinstance(operator, TransitionOperator) else None
+    if isinstance(operator, TransitionOperator):
+        operator = operator.generator
     if not isinstance(operator, FokkerPlanckOperator):
         raise InvalidModel(
             f"evolve needs an operator, not {type(operator).__name__}: assemble(diffusion, grid)"
@@ -112,8 +118,13 @@ def evolve(
     dynamics = Dynamics(operator)
     wanted = _checked_times(times, dynamics.start)
     masses = _checked_masses(operator, initial)
-    method, choice = (method, "given") if method is not None else _default(operator)
-    _warn_of_lost_digits(operator, method, float(wanted[-1]) - dynamics.start)
+    if steps is not None:
+        if method is not None:
+            raise InvalidModel(f"a TransitionOperator takes steps of its own, not {method!r}")
+        method, choice = DiscreteSteps(steps.matrix), "DiscreteSteps(): exact, one by one"
+    else:
+        method, choice = (method, "given") if method is not None else _default(operator)
+        _warn_of_lost_digits(operator, method, float(wanted[-1]) - dynamics.start)
     values, errors, record = _run(method, dynamics, masses, wanted, tolerance)
     partial = _evolution(dynamics, masses, wanted, values, errors)
     evidence = {"method": type(method).__name__, "method_choice": choice, "tolerance": tolerance}

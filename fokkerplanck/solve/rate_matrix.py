@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse import csc_matrix
 
-from fokkerplanck.discretize.operator import FokkerPlanckOperator
+from fokkerplanck.discretize.operator import FokkerPlanckOperator, require_rates
 from fokkerplanck.errors import (
     DisconnectedDomain,
     FokkerPlanckError,
@@ -91,6 +91,7 @@ def rate_matrix(
     0.9999
     """
     began = clock.perf_counter()
+    require_rates(operator, "rate_matrix")
     named = _named(regions)
     if not operator.conserving:
         raise NotConserving(

@@ -10,21 +10,26 @@ from scipy import sparse
 
 from fokkerplanck.discretize.grid import Grid
 from fokkerplanck.discretize.operator import FokkerPlanckOperator
+from fokkerplanck.discretize.transition import TransitionOperator
 from fokkerplanck.errors import InvalidModel, MetastableWarning
 from fokkerplanck.results.spectrum import Spectrum
 from fokkerplanck.solve.solvers import LOST
 from fokkerplanck.solve.spectrum_chain import ModalChain
 from fokkerplanck.solve.spectrum_levels import Modes, slowest_modes
+from fokkerplanck.solve.steps_spectrum import modes_of_steps
 
 __all__ = ["spectrum"]
 
 
-def spectrum(operator: FokkerPlanckOperator, count: int) -> Spectrum:
+def spectrum(operator: FokkerPlanckOperator | TransitionOperator, count: int) -> Spectrum:
     """The slowest relaxation rates, ``Q r = -lambda r``, with their modes.
 
     Parameters
     ----------
     operator : FokkerPlanckOperator
+        Or a `transition_operator` K, whose modes decay as ``(1 - lambda)^steps``: its eigenvalues
+        of largest modulus are taken, also those near -1 of an iterate that alternates, and are in
+        ``info["eigenvalues"]``.
     count : int
         Number of rates: those of smallest modulus, the rate 0 included.  One more where that
         would part a conjugate pair.
@@ -79,6 +84,9 @@ def spectrum(operator: FokkerPlanckOperator, count: int) -> Spectrum:
     3.035e-16
     """
     began = clock.perf_counter()
+    steps = operator if isinstance(operator, TransitionOperator) else None
+    if isinstance(operator, TransitionOperator):
+        operator = operator.generator
     size = operator.grid.size
     if not (isinstance(count, (int, np.integer)) and 1 <= count <= size):
         raise InvalidModel(f"count is a number of rates from 1 to {size}, not {count!r}")
@@ -92,7 +100,12 @@ def spectrum(operator: FokkerPlanckOperator, count: int) -> Spectrum:
         monotone=operator.monotone,
         shape=operator.grid.shape if isinstance(operator.grid, Grid) else None,
     )
-    modes = slowest_modes(chain, int(count))
+    if steps is None:
+        modes = slowest_modes(chain, int(count))
+    else:
+        modes = modes_of_steps(steps, chain, int(count))
+        eigenvalues = 1.0 - modes.rates[np.lexsort([modes.rates.imag, modes.rates.real])]
+        operator = operator.with_info(eigenvalues=tuple(eigenvalues.tolist()))
     worst = float(modes.errors.max())
     if not worst < LOST:
         warnings.warn(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -31,6 +31,7 @@ __all__ = [
     "fitted",
     "masses_after",
     "require_no_estimate",
+    "states_after",
     "stopped",
     "visited_again",
 ]
@@ -163,8 +164,24 @@ def _restricted(operator: TransitionOperator, shares: Array, outside: Any) -> cs
     return matrix
 
 
-def masses_after(matrix: csc_matrix, masses: Array, steps: Sequence[int]) -> Array:
-    """Masses after these numbers of steps, shape (len(steps), n).
+def masses_after(matrix: csc_matrix, masses: Array, steps: Sequence[float]) -> Array:
+    """Masses after these numbers of steps, shape (len(steps), n); see `states_after`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scipy.sparse import csc_matrix
+    >>> masses_after(csc_matrix([[0.9, 0.2], [0.1, 0.8]]), np.array([1.0, 0.0]), [0, 1, 1000])
+    array([[1.  , 0.  ],
+           [0.9 , 0.1 ],
+           [0.667, 0.333]])
+    """
+    result = list(states_after(matrix, masses, steps))
+    return np.array(result).reshape(len(result), masses.size)
+
+
+def states_after(matrix: csc_matrix, masses: Array, steps: Sequence[float]) -> Iterator[Array]:
+    """Masses after each of these numbers of steps.
 
     Step by step, or by repeated squaring where that is less work; either way sums of products of
     nonnegative numbers, so that every mass has a relative error of some ``steps * 1e-16``.
@@ -184,15 +201,6 @@ def masses_after(matrix: csc_matrix, masses: Array, steps: Sequence[int]) -> Arr
     -----
     MetastableWarning
         When so many steps leave fewer than six digits.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from scipy.sparse import csc_matrix
-    >>> masses_after(csc_matrix([[0.9, 0.2], [0.1, 0.8]]), np.array([1.0, 0.0]), [0, 1, 1000])
-    array([[1.  , 0.  ],
-           [0.9 , 0.1 ],
-           [0.667, 0.333]])
     """
     numbers = np.asarray(steps)
     whole = numbers.astype(np.int64)
@@ -204,16 +212,15 @@ def masses_after(matrix: csc_matrix, masses: Array, steps: Sequence[int]) -> Arr
             f"{whole[-1] * np.finfo(float).eps:.1g} of the slowest relaxation; what the chain "
             "tends to is stationary_density or quasi_stationary_density",
             MetastableWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
     size = masses.size
     # A column of a dense product costs a pass over the matrix, as does a step.
     dense = matrix.nnz > 0.2 * size**2 and size <= DENSE
     one_step: Any = matrix.toarray() if dense else csc_matrix(matrix)
     powers: list[Array] = [one_step] if dense else []
-    result = np.empty((whole.size, size))
     current, at = np.array(masses, dtype=float), 0
-    for row, number in zip(result, whole, strict=True):
+    for number in whole:
         gap = int(number) - at
         bits = gap.bit_length()
         new = max(bits - len(powers), 0)
@@ -226,8 +233,8 @@ def masses_after(matrix: csc_matrix, masses: Array, steps: Sequence[int]) -> Arr
         else:
             for _ in range(gap):
                 current = one_step @ current
-        row[:], at = current, int(number)
-    return result
+        at = int(number)
+        yield current
 
 
 def _squared(matrix: Array) -> Array:

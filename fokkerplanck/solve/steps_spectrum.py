@@ -8,18 +8,23 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import eig
+from scipy.sparse import csc_matrix, diags_array
 from scipy.sparse.linalg import ArpackNoConvergence, eigs
 
 from fokkerplanck.discretize.transition import TransitionOperator
 from fokkerplanck.errors import InvalidModel, MetastableWarning, NotConverged
 from fokkerplanck.solve.solvers import LOST
+from fokkerplanck.solve.spectrum_chain import ModalChain
+from fokkerplanck.solve.spectrum_levels import Modes, slowest_modes
 
-__all__ = ["StepModes", "step_modes"]
+__all__ = ["StepModes", "modes_of_steps", "step_modes"]
 
 Complex = NDArray[np.complex128]
 
 # States up to which all eigenvalues are computed; 4 s at this size.
 DENSE = 1000
+# Relative uncertainty of a rate from which it is computed as one of the generator instead.
+RETAKEN = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,15 +70,20 @@ def step_modes(operator: TransitionOperator, count: int) -> StepModes:
     MetastableWarning
         When fewer than six digits of the slowest decay are left.
     """
-    size = operator.grid.size
+    modes = _leading(operator.matrix, count)
+    _warn_of_lost_digits(modes)
+    return modes
+
+
+def _leading(matrix: csc_matrix, count: int) -> StepModes:
+    size = matrix.shape[0]
     if int(count) != count or not 1 <= count <= size - 2:
         raise InvalidModel(f"count is between 1 and {size - 2}, not {count!r}")
-    matrix = operator.matrix
     if size <= DENSE:
         values, left, right = eig(matrix.toarray(), left=True, right=True)
         left = left.conj()
     else:
-        values, right, left = _by_arnoldi(operator, int(count))
+        values, right, left = _by_arnoldi(matrix, int(count))
     order = np.argsort(-np.abs(values), kind="stable")
     kept = order[: int(count)]
     last = values[kept[-1]]
@@ -83,20 +93,54 @@ def step_modes(operator: TransitionOperator, count: int) -> StepModes:
     products = np.sum(left * right, axis=1)
     condition = np.linalg.norm(left, axis=1) * np.linalg.norm(right, axis=1) / np.abs(products)
     rounding = np.finfo(float).eps * float(np.sqrt(size)) * condition
-    modes = StepModes(values, right, left / products[:, np.newaxis], rounding)
-    _warn_of_lost_digits(modes)
-    return modes
+    return StepModes(values, right, left / products[:, np.newaxis], rounding)
 
 
-def _by_arnoldi(operator: TransitionOperator, count: int) -> tuple[Complex, Complex, Complex]:
+def modes_of_steps(operator: TransitionOperator, chain: ModalChain, count: int) -> Modes:
+    """The leading modes as rates ``1 - eigenvalue`` of the generator ``K - I``.
+
+    Those whose rates are lost to the rounding of the eigenvalue, the rate 0 among them, are
+    computed as slow modes of the generator, without subtractions.
+    """
+    # In the chain's coordinates, where a mode's tails are no longer than its middle, eigenvalues
+    # are well conditioned.
+    matrix = csc_matrix(diags_array(1.0 / chain.scale) @ operator.matrix @ diags_array(chain.scale))
+    found = _leading(matrix, count)
+    rates = 1.0 - found.eigenvalues
+    slow = found.rounding > RETAKEN * np.abs(rates)
+    right, left = found.modes.T, found.observables.conj().T
+    residuals = np.linalg.norm(matrix @ right - right * found.eigenvalues, axis=0)
+    parts = [
+        Modes(
+            rates[~slow],
+            right[:, ~slow],
+            left[:, ~slow],
+            (residuals / np.linalg.norm(right, axis=0))[~slow],
+            (found.rounding / np.maximum(np.abs(rates), found.rounding))[~slow],
+            (),
+        )
+    ]
+    if slow.any():
+        parts.append(slowest_modes(chain, int(slow.sum())))
+    return Modes(
+        rates=np.concatenate([part.rates for part in parts]),
+        right=np.concatenate([part.right for part in parts], axis=1),
+        left=np.concatenate([part.left for part in parts], axis=1),
+        residuals=np.concatenate([part.residuals for part in parts]),
+        errors=np.concatenate([part.errors for part in parts]),
+        shifts=parts[-1].shifts,
+    )
+
+
+def _by_arnoldi(matrix: csc_matrix, count: int) -> tuple[Complex, Complex, Complex]:
     """A few more than asked for, with the left vectors in the order of the right ones."""
-    size = operator.grid.size
+    size = matrix.shape[0]
     wanted = min(count + 2, size - 2)
     # The same start every time, so that the same numbers come out.
     start = np.ones(size)
     try:
-        values, right = eigs(operator.matrix, k=wanted, which="LM", v0=start)
-        found, left = eigs(operator.matrix.T.tocsc(), k=wanted, which="LM", v0=start)
+        values, right = eigs(matrix, k=wanted, which="LM", v0=start)
+        found, left = eigs(matrix.T.tocsc(), k=wanted, which="LM", v0=start)
     except ArpackNoConvergence as error:
         raise NotConverged(
             f"Arnoldi's method found {len(error.eigenvalues)} of {wanted} eigenvalues: many modes "
