@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import sympy as sp
 
-from fokkerplanck.errors import FokkerPlanckWarning, InvalidModel
+from fokkerplanck.errors import InvalidModel
+from fokkerplanck.model.coordinates import CoordinateMap, shown
 from fokkerplanck.model.points import POINTS, equal_at, random_points, value_at
-from fokkerplanck.model.symbols import (
-    as_column,
-    as_variables,
-    differentiate,
-    gradient,
-    has_jumps,
-    hessian,
-    match_names,
-)
+from fokkerplanck.model.symbols import differentiate, gradient, hessian, match_names
 
 if TYPE_CHECKING:
     from fokkerplanck.model.diffusion import Diffusion
@@ -104,7 +95,7 @@ def change_variables(
             "the tensor is clipped to its positive part numerically, which depends on the "
             "coordinates: change the variables of the loss before the noise is clipped"
         )
-    change = _Change.read(diffusion, new_variables, expressions)
+    change = CoordinateMap.read(diffusion, new_variables, expressions)
     entries = [match_names(entry, change.known) for entry in _coefficients(diffusion, change)]
     if inverse is None:
         values = _by_solving(entries, change)
@@ -114,98 +105,7 @@ def change_variables(
     return _rebuilt(diffusion, [value.xreplace(back) for value in values], change)
 
 
-@dataclass(frozen=True)
-class _Change:
-    """Old and new variables as distinct real stand-ins, and the map from one to the other."""
-
-    old: tuple[sp.Symbol, ...]
-    new: tuple[sp.Symbol, ...]
-    names: tuple[sp.Symbol, ...]
-    map: sp.ImmutableMatrix
-    time: sp.Symbol | None
-
-    @classmethod
-    def read(cls, diffusion: Diffusion, new_variables: Any, expressions: Any) -> _Change:
-        names = as_variables(new_variables)
-        taken = {p.name for p in (*diffusion.parameters, diffusion.time) if p is not None}
-        if shared := sorted(taken & {v.name for v in names}):
-            raise InvalidModel(f"{shared} name new variables and parameters or time; rename one")
-        if len(names) > diffusion.dimension:
-            raise InvalidModel(
-                f"{len(names)} new variables for {diffusion.dimension} old ones depend on each "
-                "other; leave some out"
-            )
-        old = tuple(_stand_in(v) for v in diffusion.variables)
-        time = (diffusion.time,) if diffusion.time is not None else ()
-        column = as_column(expressions, len(names), "the vector of new variables")
-        column = column.applyfunc(lambda entry: match_names(entry, (*old, *time)))
-        if has_jumps(column, old):
-            raise InvalidModel(
-                f"{_shown(column)} bend or jump: Itô's formula would gain a local time there; "
-                "change variables on each side, or smooth them"
-            )
-        new = tuple(_stand_in(v) for v in names)
-        change = cls(old, new, names, column, diffusion.time)
-        change.check()
-        return change
-
-    def check(self) -> None:
-        """Refuse dependent new variables, announce a determinant that may vanish."""
-        jacobian = self.jacobian
-        gram = jacobian if self.square else jacobian * jacobian.T
-        determinant = sp.simplify(gram.det())
-        if determinant.equals(0):
-            raise InvalidModel(
-                f"the new variables {_shown(self.map)} depend on each other: the determinant of "
-                "their Jacobian vanishes everywhere"
-            )
-        numerator = sp.fraction(sp.together(determinant))[0]
-        if not self.square or numerator.is_nonzero or _has_no_root(numerator, self.old):
-            return
-        warnings.warn(
-            f"the Jacobian's determinant {_shown(determinant)} may vanish: the new density is "
-            "infinite there; keep the grid away from it, or declare the signs of the variables",
-            FokkerPlanckWarning,
-            stacklevel=5,
-        )
-
-    @property
-    def known(self) -> tuple[sp.Symbol, ...]:
-        return self.old if self.time is None else (*self.old, self.time)
-
-    @property
-    def square(self) -> bool:
-        return len(self.old) == len(self.new)
-
-    @property
-    def jacobian(self) -> sp.Matrix:
-        return sp.Matrix([[differentiate(f, v) for v in self.old] for f in self.map])
-
-
-def _stand_in(symbol: sp.Symbol) -> sp.Dummy:
-    assumptions = dict(symbol.assumptions0)
-    if symbol.is_real is None:
-        assumptions["real"] = True
-    return sp.Dummy(symbol.name, **assumptions)
-
-
-def _shown(expressions: Any) -> str:
-    """Expressions for a message, stand-ins by the user's names."""
-    try:
-        return str([_shown(e) for e in expressions]).replace("'", "")
-    except TypeError:
-        plain = {s: sp.Symbol(s.name) for s in expressions.free_symbols}
-        return str(expressions.xreplace(plain))
-
-
-def _has_no_root(determinant: sp.Expr, old: Sequence[sp.Symbol]) -> bool:
-    if len(old) > 1:
-        return False
-    domain = sp.Interval.open(0, sp.oo) if old[0].is_positive else sp.S.Reals
-    return bool(sp.solveset(determinant, old[0], domain) is sp.S.EmptySet)
-
-
-def _coefficients(diffusion: Diffusion, change: _Change) -> list[sp.Expr]:
+def _coefficients(diffusion: Diffusion, change: CoordinateMap) -> list[sp.Expr]:
     """Entries of the new drift, then of the new tensor or noise matrix, in the old variables."""
     jacobian = change.jacobian
     explicit = sp.zeros(len(change.new), 1)
@@ -235,7 +135,7 @@ def _coefficients(diffusion: Diffusion, change: _Change) -> list[sp.Expr]:
     return [*drift, *(jacobian * tensor * jacobian.T)]
 
 
-def _by_solving(entries: Sequence[sp.Expr], change: _Change) -> list[sp.Expr]:
+def _by_solving(entries: Sequence[sp.Expr], change: CoordinateMap) -> list[sp.Expr]:
     """Coefficients in the new variables; the first branch that holds on all of the old domain."""
     equations = [f - y for f, y in zip(change.map, change.new, strict=True)]
     try:
@@ -244,7 +144,7 @@ def _by_solving(entries: Sequence[sp.Expr], change: _Change) -> list[sp.Expr]:
         branches = []
     if not branches:
         raise InvalidModel(
-            f"SymPy does not solve {_shown(change.map)} for {_shown(change.old)}; give "
+            f"SymPy does not solve {shown(change.map)} for {shown(change.old)}; give "
             f"inverse={{{', '.join(f'{v.name}: ...' for v in change.old)}}}"
         )
     failed = ""
@@ -259,13 +159,13 @@ def _by_solving(entries: Sequence[sp.Expr], change: _Change) -> list[sp.Expr]:
         else "keep more variables"
     )
     raise InvalidModel(
-        f"the new coefficients are no functions of {_shown(change.new)} alone, in "
+        f"the new coefficients are no functions of {shown(change.new)} alone, in "
         f"{len(branches)} branch(es) of the inverse: {failed}; {cure}"
     )
 
 
 def _by_inverse(
-    entries: Sequence[sp.Expr], change: _Change, inverse: Mapping[Any, Any]
+    entries: Sequence[sp.Expr], change: CoordinateMap, inverse: Mapping[Any, Any]
 ) -> list[sp.Expr]:
     by_name = {str(key): value for key, value in inverse.items()}
     if set(by_name) != {v.name for v in change.old}:
@@ -282,20 +182,20 @@ def _by_inverse(
     )
     if passed < 2:
         raise InvalidModel(
-            f"inverse is none: with {by_name} the expressions {_shown(change.map)} do not give "
-            f"back {_shown(change.new)} at random points"
+            f"inverse is none: with {by_name} the expressions {shown(change.map)} do not give "
+            f"back {shown(change.new)} at random points"
         )
     values = _substituted(entries, branch, change)
     if not change.square and (failed := _first_difference(entries, values, change)):
         raise InvalidModel(
-            f"the new coefficients are no functions of {_shown(change.new)} alone: {failed}; "
+            f"the new coefficients are no functions of {shown(change.new)} alone: {failed}; "
             "keep more variables"
         )
     return values
 
 
 def _substituted(
-    entries: Sequence[sp.Expr], branch: Substitution, change: _Change
+    entries: Sequence[sp.Expr], branch: Substitution, change: CoordinateMap
 ) -> list[sp.Expr]:
     """Entries in the new variables; old ones that stay can take any value if the result closes."""
     values = [sp.simplify(entry.xreplace(branch)) for entry in entries]
@@ -307,7 +207,7 @@ def _substituted(
 
 
 def _first_difference(
-    entries: Sequence[sp.Expr], values: Sequence[sp.Expr], change: _Change
+    entries: Sequence[sp.Expr], values: Sequence[sp.Expr], change: CoordinateMap
 ) -> str:
     """Where the coefficients differ from their form in the new variables; empty if nowhere."""
     forward = dict(zip(change.new, change.map, strict=True))
@@ -328,7 +228,7 @@ def _first_difference(
     return "no finite real value at any point tried with coordinates up to 100"
 
 
-def _rebuilt(diffusion: Diffusion, values: Sequence[sp.Expr], change: _Change) -> Diffusion:
+def _rebuilt(diffusion: Diffusion, values: Sequence[sp.Expr], change: CoordinateMap) -> Diffusion:
     size = len(change.names)
     drift, rest = values[:size], sp.Matrix(size, -1 + len(values) // size, list(values[size:]))
     if diffusion.convention == "stratonovich":
