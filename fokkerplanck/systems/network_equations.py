@@ -38,8 +38,9 @@ class NetworkEquations:
 
     def __post_init__(self) -> None:
         for name, least in (("depth", 0), ("width", 1)):
-            if not isinstance(getattr(self, name), int) or getattr(self, name) < least:
-                raise InvalidModel(f"{name} is an integer, {least} or more, not {self.depth!r}")
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < least:
+                raise InvalidModel(f"{name} is an integer, {least} or more, not {value!r}")
         if self.sign not in (1, -1):
             raise InvalidModel(f"sign is 1 or -1, not {self.sign!r}")
         for name, count in (("alpha", 3), ("beta", 2)):
