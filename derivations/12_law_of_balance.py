@@ -54,9 +54,7 @@ def any_symmetry() -> list[Statement]:
     assert_zero(sp.diff(loss.subs({u: u * sp.exp(c), w: w * sp.exp(-c)}, simultaneous=True), c))
     along = sp.Matrix([w, u])
     noise = Covariance(strength * along * along.T)
-    found = balance_rate(
-        loss, sp.diag(1, -1), (u, w), noise, temperature=T, weight_decay=gamma
-    )
+    found = balance_rate(loss, sp.diag(1, -1), (u, w), noise, temperature=T, weight_decay=gamma)
     assert_zero(found + (T * strength + 4 * gamma) * (u**2 - w**2))
     descent = -sp.Matrix([sp.diff(loss, u), sp.diff(loss, w)]) - 2 * gamma * sp.Matrix([u, w])
     drift, spread = ito(u**2 - w**2, Diffusion((u, w), descent, T / 2 * strength * along * along.T))
@@ -77,10 +75,11 @@ def any_symmetry() -> list[Statement]:
 
 # %%
 def two_layers() -> list[Statement]:
-    inner, outer = sp.Matrix(sp.symbols("u1:3", real=True)), sp.Matrix(sp.symbols("w1:3", real=True))
-    first, second = (
-        sp.Matrix(2, 2, sp.symbols(f"{name}1:5", real=True)) for name in ("a", "b")
+    inner, outer = (
+        sp.Matrix(sp.symbols("u1:3", real=True)),
+        sp.Matrix(sp.symbols("w1:3", real=True)),
     )
+    first, second = (sp.Matrix(2, 2, sp.symbols(f"{name}1:5", real=True)) for name in ("a", "b"))
     gradients = [sp.Matrix.vstack(a.T * outer, a * inner) for a in (first, second)]
     mean = (gradients[0] + gradients[1]) / 2
     covariance = sum((g * g.T for g in gradients), sp.zeros(4)) / 2 - mean * mean.T
