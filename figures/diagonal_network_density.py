@@ -1,9 +1,10 @@
 """Stationary densities of diagonal networks: closed form, finite volumes and SGD on data.
 
-``y = x + noise`` of standard deviation 1/2, one weight a layer, T = eta.  At depth 1 the density is
-a delta function at v = 0 from T = 4/9 on; deeper networks keep one.  The histograms are of real
-SGD on a data set with one sample a step, at T = .05 only: the learning rate is T then, and at T =
-.5 most runs leave to infinity.  Errors are standard errors across independent runs.
+``y = x + noise`` of standard deviation 1/2, one weight a layer.  At depth 1 the density is a delta
+function at v = 0 from T = 4/9 on; deeper networks keep one.  The histograms are of SGD on a data
+set, one sample a step, so that the learning rate is T: at .005 the variance of SGD is some 8 % above
+the closed forms', at .05 it is far wider, and at .5 most runs leave to infinity (no histogram).  Runs that leave
+are left out and counted; errors are standard errors across independent runs.
 """
 
 from __future__ import annotations
@@ -11,15 +12,18 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
 import sympy as sp
+from matplotlib.figure import Figure
 
 import fokkerplanck as fpk
-from fokkerplanck.errors import FokkerPlanckWarning
+from fokkerplanck.errors import FokkerPlanckWarning, NotNormalizable
 from fokkerplanck.systems.diagonal_network import DiagonalNetwork
 
 PARAMETERS: dict[str, Any] = {
-    "temperatures": [0.05, 0.5],
+    "temperatures": [0.005, 0.05, 0.5],
+    "sampled": [0.005, 0.05],
     "depths": [0, 1, 2, 3],
     "cells": 1200,
     "samples": 20_000,
@@ -29,7 +33,8 @@ PARAMETERS: dict[str, Any] = {
     "seed": 17,
 }
 
-WINDOWS = [(0.2, 1.8), (0.0, 2.0)]
+WINDOWS = [(0.8, 1.2), (0.2, 1.8), (0.0, 2.0)]
+TOPS = [12.5, 4.0, 3.0]
 s = sp.Symbol("s", real=True)
 
 
@@ -94,26 +99,28 @@ def compute(**p: Any) -> dict[str, np.ndarray]:
                 continue
             places, values = solved(model, p["cells"])
             arrays[f"solver_{i}{j}"] = np.stack([places, values])
-    edges = np.linspace(*WINDOWS[0], p["bins"] + 1)
-    arrays["bins"] = (edges[:-1] + edges[1:]) / 2
-    arrays["left"] = np.zeros(len(p["depths"]), dtype=int)
-    for j, depth in enumerate(p["depths"]):
-        model = network(depth, p["temperatures"][0])
-        values, error, arrays["left"][j] = sampled(model, WINDOWS[0], p, p["seed"] + j)
-        arrays[f"sgd_{j}"] = np.stack([values, error])
+    arrays["left"] = np.zeros((len(p["sampled"]), len(p["depths"])), dtype=int)
+    for i, temperature in enumerate(p["sampled"]):
+        edges = np.linspace(*WINDOWS[i], p["bins"] + 1)
+        arrays[f"bins_{i}"] = (edges[:-1] + edges[1:]) / 2
+        for j, depth in enumerate(p["depths"]):
+            seed = p["seed"] + 10 * i + j
+            values, error, left = sampled(network(depth, temperature), WINDOWS[i], p, seed)
+            arrays[f"sgd_{i}{j}"] = np.stack([values, error])
+            arrays["left"][i, j] = left
     return arrays
 
 
 def draw(arrays: dict[str, np.ndarray]) -> Figure:
     """One panel a temperature."""
     p = PARAMETERS
-    figure, axes = plt.subplots(1, 2, figsize=(7.0, 3.0))
+    figure, axes = plt.subplots(1, 3, figsize=(7.0, 2.8))
     colors = plt.rcParams["axes.prop_cycle"].by_key()["color"]
     for i, temperature in enumerate(p["temperatures"]):
         for j, depth in enumerate(p["depths"]):
             if f"formula_{i}{j}" not in arrays:
                 axes[i].axvline(0, color=colors[j], lw=4)
-                axes[i].text(0.05, 2.75, rf"depth {depth}: $\delta(v)$", color=colors[j])
+                axes[i].text(0.35, 2.75, rf"depth {depth}: $\delta(v)$", color=colors[j])
                 continue
             axes[i].plot(arrays[f"v_{i}"], arrays[f"formula_{i}{j}"], color=colors[j])
             places, values = arrays[f"solver_{i}{j}"]
@@ -121,20 +128,20 @@ def draw(arrays: dict[str, np.ndarray]) -> Figure:
             chosen = np.unique(np.searchsorted(places, wanted))
             axes[i].plot(places[chosen], values[chosen], "x", ms=3.5, mew=0.8, color=colors[j])
         axes[i].set(xlabel="$v$", title=f"$T = {temperature:g}$", xlim=WINDOWS[i])
-        axes[i].set_ylim(bottom=0)
-    for j, _ in enumerate(p["depths"]):
-        values, error = arrays[f"sgd_{j}"]
-        axes[0].errorbar(
-            arrays["bins"], values, error, fmt="o", ms=2.2, color=colors[j], elinewidth=0.7
-        )
-    axes[1].set_ylim(0, 3)
+        axes[i].set_ylim(0, TOPS[i])
+    for i, _ in enumerate(p["sampled"]):
+        for j, _ in enumerate(p["depths"]):
+            values, error = arrays[f"sgd_{i}{j}"]
+            axes[i].errorbar(
+                arrays[f"bins_{i}"], values, error, fmt="o", ms=2, color=colors[j], elinewidth=0.7
+            )
     axes[0].set_ylabel("$p(v)$")
-    gone = int(arrays["left"].sum())
+    gone, total = int(arrays["left"].sum()), p["runs"] * arrays["left"].size
     handles = [
         plt.Line2D([], [], color=color, label=f"depth {depth}")
         for color, depth in zip(colors, p["depths"], strict=False)
     ]
-    sgd = f"SGD ({gone} of {p['runs'] * len(p['depths'])} runs left)"
+    sgd = f"SGD ({gone} of {total} runs diverged)"
     for marker, line, label in (
         ("", "-", "closed form"),
         ("x", "", "finite volumes"),

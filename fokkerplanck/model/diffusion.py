@@ -231,7 +231,15 @@ class Diffusion:
     def change_variables(
         self, new_variables: Any, expressions: Any, *, inverse: Mapping[Any, Any] | None = None
     ) -> Diffusion:
-        """The diffusion of functions of the variables; see `model.change_variables`."""
+        """The diffusion of ``y = f(x, t)`` by Itô's formula; each convention keeps its form.
+
+        For formulas, errors and examples see `fokkerplanck.model.change_variables`.
+
+        Raises
+        ------
+        InvalidModel
+            When the result is no function of the new variables, or no inverse is found.
+        """
         return change_variables(self, new_variables, expressions, inverse)
 
     def potential(self) -> sp.Expr | None:
