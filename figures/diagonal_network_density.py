@@ -2,9 +2,10 @@
 
 ``y = x + noise`` of standard deviation 1/2, one weight a layer.  At depth 1 the density is a delta
 function at v = 0 from T = 4/9 on; deeper networks keep one.  The histograms are of SGD on a data
-set, one sample a step, so that the learning rate is T: at .005 the variance of SGD is some 8 % above
-the closed forms', at .05 it is far wider, and at .5 most runs leave to infinity (no histogram).  Runs that leave
-are left out and counted; errors are standard errors across independent runs.
+set, one sample a step, so that the learning rate is T: at .005 the variance of SGD is some 8 %
+above that of the closed forms, at .05 SGD is far wider, and at .5 most runs at depth 1 and more
+diverge (no histogram).  Runs that diverge are left out and counted; errors are standard errors
+across independent runs.
 """
 
 from __future__ import annotations
