@@ -19,7 +19,7 @@ from fokkerplanck.discretize.schemes.cross_diffusion import CrossDiffusion
 from fokkerplanck.discretize.schemes.log_density import LogDensity
 from fokkerplanck.discretize.schemes.selling import Selling
 from fokkerplanck.discretize.transition import TransitionOperator, transition_operator
-from fokkerplanck.model import noise
+from fokkerplanck.model import noise, symmetry
 from fokkerplanck.model.diffusion import Diffusion
 from fokkerplanck.model.optimizers import SGD, SGLD, Momentum
 from fokkerplanck.observe.critical_points import critical_points
@@ -130,6 +130,7 @@ __all__ = [
     "slow_evolution",
     "spectrum",
     "stationary_density",
+    "symmetry",
     "theory",
     "transition_operator",
 ]

@@ -10,15 +10,16 @@ from typing import Any, Literal
 import sympy as sp
 
 from fokkerplanck.errors import InvalidModel
+from fokkerplanck.model.change_variables import change_variables
 from fokkerplanck.model.potential import find_potential
 from fokkerplanck.model.symbols import (
     as_column,
     as_square,
     as_variables,
-    differentiate,
     divergence,
     has_jumps,
     match_names,
+    noise_induced_drift,
     replacements,
 )
 
@@ -173,7 +174,9 @@ class Diffusion:
         if self.convention == "isothermal":
             self._refuse_clip("its Itô drift")
             return sp.ImmutableMatrix(self.given + divergence(self.tensor, self.variables))
-        return sp.ImmutableMatrix(self.given + self._stratonovich_correction())
+        assert self.noise_matrix is not None
+        correction = noise_induced_drift(self.noise_matrix, self.variables)
+        return sp.ImmutableMatrix(self.given + correction)
 
     @property
     def force(self) -> sp.ImmutableMatrix:
@@ -225,6 +228,20 @@ class Diffusion:
         )
         return changed
 
+    def change_variables(
+        self, new_variables: Any, expressions: Any, *, inverse: Mapping[Any, Any] | None = None
+    ) -> Diffusion:
+        """The diffusion of ``y = f(x, t)`` by Itô's formula; each convention keeps its form.
+
+        For formulas, errors and examples see `fokkerplanck.model.change_variables`.
+
+        Raises
+        ------
+        InvalidModel
+            When the result is no function of the new variables, or no inverse is found.
+        """
+        return change_variables(self, new_variables, expressions, inverse)
+
     def potential(self) -> sp.Expr | None:
         """``Phi`` with ``p ~ exp(-Phi)`` and no current, up to a constant; None without one.
 
@@ -271,23 +288,6 @@ class Diffusion:
             "isothermal": sp.S.Zero,
         }[self.convention]
         return self.given, self.tensor, power * sp.log(self.tensor[0, 0])
-
-    def _stratonovich_correction(self) -> sp.Matrix:
-        noise = self.noise_matrix
-        assert noise is not None
-        return sp.Matrix(
-            [
-                sum(
-                    (
-                        noise[j, k] * differentiate(noise[i, k], v) / 2
-                        for j, v in enumerate(self.variables)
-                        for k in range(noise.cols)
-                    ),
-                    sp.S.Zero,
-                )
-                for i in range(self.dimension)
-            ]
-        )
 
     def _refuse_clip(self, what: str) -> None:
         if self.negative == "clip":

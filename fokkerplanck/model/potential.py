@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 
-import numpy as np
 import sympy as sp
 
 from fokkerplanck.errors import InvalidModel
+from fokkerplanck.model.points import POINTS, Point, random_points, value_at
 from fokkerplanck.model.samples import SampleMean
 from fokkerplanck.model.symbols import differentiate, has_jumps, match_names
 
@@ -17,12 +17,8 @@ __all__ = ["find_potential"]
 # Mixed partial derivatives that agree to this relative accuracy count as equal: parameters are
 # often floats with 16 digits, and their products cancel to a few units less.
 RELATIVE = 1e-9
-POINTS = 6
-SEED = 20230609
 # 80 bisections leave 1e-24 of an interval: even a square-root cusp then rises less than RELATIVE.
 BISECTIONS = 80
-
-Point = dict[sp.Symbol, sp.Float]
 
 
 def find_potential(
@@ -136,8 +132,8 @@ def _is_curl_free(
     everything = sp.Tuple(*(entry for m in matrices for entry in m))
     n = len(variables)
     tested = 0
-    for point in _random_points(everything, variables, 10 * POINTS):
-        values = [_at(m, point) for m in matrices]
+    for point in random_points(everything, variables, 10 * POINTS):
+        values = [value_at(m, point) for m in matrices]
         if any(m is None for m in values):
             continue
         f, d, *derivatives = (m for m in values if m is not None)
@@ -160,18 +156,6 @@ def _is_curl_free(
     return True
 
 
-def _random_points(
-    expression: sp.Basic, variables: Sequence[sp.Symbol], tries: int
-) -> Iterator[Point]:
-    """Random coordinates and parameters, wider and wider for formulas that hold far out only."""
-    parameters = sorted(expression.free_symbols - set(variables), key=lambda s: str(s.name))
-    rng = np.random.default_rng(SEED)
-    for reach in (1, 10, 100):
-        for _ in range(tries):
-            point = {v: sp.Float(float(rng.uniform(-reach, reach)), 30) for v in variables}
-            yield point | {p: sp.Float(float(rng.uniform(0.5, 1.5)), 30) for p in parameters}
-
-
 def _is_continuous(potential: sp.Expr, variables: Sequence[sp.Symbol]) -> bool:
     """Whether bisection towards the steepest part of random lines finds no jump.
 
@@ -182,13 +166,13 @@ def _is_continuous(potential: sp.Expr, variables: Sequence[sp.Symbol]) -> bool:
         raise InvalidModel(
             "the coefficients jump and their potential has no closed form; assemble the operator"
         )
-    points = list(_random_points(potential, variables, POINTS))
+    points = list(random_points(potential, variables, POINTS))
     for start, stop in zip(points[::2], points[1::2], strict=True):
         line = [
             start | {v: start[v] + sp.Rational(k, 16) * (stop[v] - start[v]) for v in variables}
             for k in range(17)
         ]
-        values = [_at(sp.Matrix([potential]), point) for point in line]
+        values = [value_at(sp.Matrix([potential]), point) for point in line]
         heights = [value[0] for value in values if value is not None]
         if len(heights) < len(line):
             continue
@@ -206,11 +190,11 @@ def _rise_left(
 ) -> sp.Expr:
     """Rise of the potential over what bisection towards the larger rise leaves of a segment."""
     column = sp.Matrix([potential])
-    at_low, at_high = _at(column, low), _at(column, high)
+    at_low, at_high = value_at(column, low), value_at(column, high)
     rise = sp.S.Zero
     for _ in range(BISECTIONS):
         middle = low | {v: (low[v] + high[v]) / 2 for v in variables}
-        at_middle = _at(column, middle)
+        at_middle = value_at(column, middle)
         if at_low is None or at_high is None or at_middle is None:
             return sp.S.Zero
         if abs(at_middle[0] - at_low[0]) > abs(at_high[0] - at_middle[0]):
@@ -219,11 +203,3 @@ def _rise_left(
             low, at_low = middle, at_middle
         rise = abs(at_high[0] - at_low[0])
     return rise
-
-
-def _at(matrix: sp.MatrixBase, point: Point) -> sp.Matrix | None:
-    """Numbers at a point, None outside the domain of a logarithm or a root."""
-    value = sp.Matrix(matrix).xreplace(point).evalf(30)
-    if all(entry.is_number and entry.is_real and entry.is_finite for entry in value):
-        return value
-    return None

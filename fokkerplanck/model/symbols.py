@@ -29,6 +29,7 @@ __all__ = [
     "has_jumps",
     "hessian",
     "match_names",
+    "noise_induced_drift",
     "replacements",
 ]
 
@@ -124,6 +125,25 @@ def divergence(tensor: sp.MatrixBase, variables: Sequence[sp.Symbol]) -> sp.Immu
         [
             sum((differentiate(tensor[i, j], v) for j, v in enumerate(variables)), sp.S.Zero)
             for i in range(tensor.rows)
+        ]
+    )
+
+
+def noise_induced_drift(
+    noise_matrix: sp.MatrixBase, variables: Sequence[sp.Symbol]
+) -> sp.ImmutableMatrix:
+    """Vector ``B_jk d_j B_ik / 2``, what the Itô drift has beyond the Stratonovich drift."""
+    return sp.ImmutableMatrix(
+        [
+            sum(
+                (
+                    noise_matrix[j, k] * differentiate(noise_matrix[i, k], v) / 2
+                    for j, v in enumerate(variables)
+                    for k in range(noise_matrix.cols)
+                ),
+                sp.S.Zero,
+            )
+            for i in range(len(variables))
         ]
     )
 

@@ -1,0 +1,431 @@
+# %% [markdown]
+# # The diagonal network
+#
+# `l = (v x - y)^2`, v a sum of `width` products of `n = depth + 1` weights. Every weight feels the
+# same noise: `dtheta = -2 (beta1 v - beta2) grad v dt - 2 gamma theta dt - 2 sqrt(T G) grad v dW`.
+# Equal weights stay equal, and v obeys an equation of its own.
+
+# %%
+from __future__ import annotations
+
+import sympy as sp
+from mpmath import mp
+
+from derivations._algebra import assert_zero
+from derivations._report import Statement
+from fokkerplanck.model.diffusion import Diffusion
+from fokkerplanck.model.noise import PerSample
+from fokkerplanck.model.optimizers import SGD
+from fokkerplanck.systems.diagonal_network import DiagonalNetwork
+
+v, z, q, g = sp.symbols("v z q g", real=True)
+r = sp.Symbol("r", positive=True)
+a1, a3, b1 = sp.symbols("alpha1 alpha3 beta1", positive=True)
+a2, b2 = sp.symbols("alpha2 beta2", real=True)
+T, gamma = sp.symbols("T gamma", positive=True)
+NETWORK = "fokkerplanck.systems.diagonal_network.DiagonalNetwork"
+MOMENTS = {"alpha": (a1, a2, a3), "beta": (b1, b2), "temperature": T}
+
+
+def network(depth: int, width: int = 1, decay: sp.Expr = gamma, sign: int = 1) -> DiagonalNetwork:
+    return DiagonalNetwork(depth, width, **MOMENTS, weight_decay=decay, sign=sign)
+
+
+def weights_diffusion(model: DiagonalNetwork) -> Diffusion:
+    """The equation of the weights, written out."""
+    theta, value = sp.Matrix(model.variables), model.output
+    slope = sp.Matrix([sp.diff(value, u) for u in theta])
+    strength = a1 * value**2 - 2 * a2 * value + a3
+    drift = -2 * (b1 * value - b2) * slope - 2 * model.weight_decay * theta
+    return Diffusion(list(theta), drift, 2 * T * strength * slope * slope.T)
+
+
+def ito(function: sp.Expr, model: Diffusion) -> sp.Expr:
+    """Drift of a function of the variables."""
+    slope = sp.Matrix([function]).jacobian(model.variables)
+    bend = (model.tensor * sp.hessian(function, model.variables)).trace()
+    return (slope * model.drift)[0] + bend
+
+
+# %% [markdown]
+# ## SGD has this equation
+# From per-sample gradients with the moments of `y = k x + s epsilon`.
+
+
+# %%
+def from_samples() -> list[Statement]:
+    x, e = sp.symbols("x epsilon", real=True)
+    k, s = sp.Symbol("k", real=True), sp.Symbol("s", positive=True)
+    model = DiagonalNetwork.with_linear_targets(k, s, temperature=T, weight_decay=gamma)
+    normal = {1: 0, 2: 1, 3: 0, 4: 3}
+    loss = (model.output * x - k * x - s * e) ** 2
+    decay = gamma * sum(u**2 for u in model.variables)
+    noise = PerSample(loss, {x: normal, e: normal})
+    sgd = SGD(loss + decay, model.variables, noise, learning_rate=T).diffusion()
+    values = dict(zip((a1, a2, a3, b1, b2), (*model.alpha, *model.beta), strict=True))
+    written = weights_diffusion(model)
+    assert_zero(sgd.drift - written.drift.subs(values))
+    assert_zero(sgd.tensor - written.tensor.subs(values))
+    return [
+        Statement(
+            "alpha = (2, 2k, 2k^2 + s^2), beta = (1, k) for y = k x + s epsilon, all normal",
+            f"{NETWORK}.with_linear_targets",
+            True,
+        )
+    ]
+
+
+# %% [markdown]
+# ## Balanced weights, one variable
+# At equal weights r all drifts are equal and so is the one noise: they stay equal.
+
+
+# %%
+def reduction() -> list[Statement]:
+    for depth, width in ((0, 2), (1, 1), (1, 2), (2, 1), (2, 2), (3, 1)):
+        model = network(depth, width)
+        equation = weights_diffusion(model)
+        equal = dict.fromkeys(model.variables, r)
+        drifts = [sp.expand(entry.subs(equal)) for entry in equation.drift]
+        assert all(entry == drifts[0] for entry in drifts)
+        assert len({sp.expand(entry.subs(equal)) for entry in equation.tensor}) == 1
+        slope = sp.Matrix([model.output]).jacobian(model.variables)
+        reduced, value = model.diffusion(), width * r ** (depth + 1)
+        assert_zero(ito(model.output, equation).subs(equal) - reduced.drift[0].subs(v, value))
+        tensor = (slope * equation.tensor * slope.T)[0].subs(equal)
+        assert_zero(tensor - reduced.tensor[0].subs(v, value))
+    # Negative v: one weight -r.
+    model = network(1, sign=-1)
+    equation, opposite = weights_diffusion(model), dict(zip(model.variables, (-r, r), strict=True))
+    reduced = model.diffusion()
+    assert_zero(ito(model.output, equation).subs(opposite) - reduced.drift[0].subs(v, -(r**2)))
+    return [
+        Statement(
+            "dv = [-2 N (beta1 v - beta2) - 2 n gamma v + T G N N'] dt + 2 N sqrt(T G) dW, "
+            "N = width n (|v|/width)^(2 - 2/n)",
+            f"{NETWORK}.diffusion",
+            True,
+            "depth to 3, width to 2; equal weights, which stay equal",
+        )
+    ]
+
+
+# %%
+def plane() -> list[Statement]:
+    model = network(1)
+    equation = weights_diffusion(model)
+    u, w = model.variables
+    positive = dict(zip((u, w), sp.symbols("u w", positive=True), strict=True))
+    found = model.plane()
+    coordinates = [sp.log(u * w), u**2 - w**2]
+    there = dict(zip((z, q), coordinates, strict=True))
+    # (u^2 + w^2)^2 = q^2 + 4 v^2
+    jacobian = sp.Matrix(coordinates).jacobian([u, w])
+    tensor = jacobian * equation.tensor * jacobian.T
+    for k in range(2):
+        difference = found.drift[k].subs(there) - ito(coordinates[k], equation)
+        assert_zero(sp.factor(sp.radsimp(difference.subs(positive)), deep=True))
+    assert_zero((found.tensor.subs(there) - tensor).subs(positive))
+    return [
+        Statement(
+            "plane of ln v and q = u^2 - w^2: dq = -4 (T G + gamma) q dt, noise along v alone",
+            f"{NETWORK}.plane",
+            True,
+        )
+    ]
+
+
+# %% [markdown]
+# ## The density
+# `p = (1/D) exp(int A/D)`: no flux. At depth 0 and 1 in closed form; further down the integrals
+# `int r^j/G(r^n) dr` by partial fractions over the roots `omega` of `G(r^n)`, whose residues are
+# `omega^(j+1-n)/(n G')` with `G'(rho) = 2 i sqrt(alpha1 alpha3 - alpha2^2)`, in conjugate pairs.
+
+
+# %%
+def log_slope(product: sp.Expr) -> sp.Expr:
+    """Logarithmic derivative, factor by factor."""
+    slope = sp.S.Zero
+    for factor in sp.Mul.make_args(product):
+        if isinstance(factor, sp.exp):
+            slope += sp.diff(factor.args[0], v)
+        else:
+            base, exponent = factor.as_base_exp()
+            slope += exponent * sp.diff(base, v) / base
+    return slope
+
+
+def shallow_density() -> list[Statement]:
+    size = sp.Symbol("v", positive=True)
+    for model, sign in (
+        (network(0), 1),
+        (network(0, 2), 1),
+        (network(1), 1),
+        (network(1, 3), 1),
+        (network(1, sign=-1), -1),
+    ):
+        reduced = model.diffusion()
+        slope = log_slope(model.density()) + log_slope(reduced.tensor[0])
+        difference = slope - reduced.drift[0] / reduced.tensor[0]
+        assert_zero(sp.cancel(sp.together(difference.subs(v, sign * size))))
+    # Without label noise: alpha1 alpha3 = alpha2^2.
+    k = sp.Symbol("k", positive=True)
+    clean = DiagonalNetwork.with_linear_targets(k, 0, temperature=T, weight_decay=gamma)
+    reduced = clean.diffusion()
+    slope = log_slope(clean.density()) + log_slope(reduced.tensor[0])
+    difference = slope - reduced.drift[0] / reduced.tensor[0]
+    assert_zero(sp.cancel(sp.together(difference.subs(v, size))))
+    delta = sp.sqrt(a1 * a3 - a2**2)
+    arc = sp.atan((a1 * v - a2) / delta)
+    two = (
+        v ** (b2 / (2 * a3 * T) - sp.Rational(3, 2))
+        * (a1 * v**2 - 2 * a2 * v + a3) ** (-1 - b2 / (4 * T * a3))
+        * sp.exp(-(a3 * b1 - a2 * b2) / (2 * T * a3 * delta) * arc)
+    )
+    one = (a1 * v**2 - 2 * a2 * v + a3) ** (-1 - b1 / (2 * T * a1)) * sp.exp(
+        -(a2 * b1 - a1 * b2) / (T * a1 * delta) * arc
+    )
+    for depth, expected in ((0, one), (1, two)):
+        found = network(depth, decay=sp.S.Zero).density()
+        assert_zero(sp.cancel(sp.together(log_slope(found) - log_slope(expected))))
+    return [
+        Statement(
+            "depth 0: p ~ G^(-1-beta1/(2 T alpha1)) exp[-(alpha2 beta1 - alpha1 beta2)/(T alpha1 R)"
+            " arctan((alpha1 v - alpha2)/R)], R^2 = alpha1 alpha3 - alpha2^2",
+            f"{NETWORK}.density",
+            True,
+        ),
+        Statement(
+            "depth 1: p ~ |v|^(beta2/(2 T alpha3) - 3/2) G^(-1-beta2/(4 T alpha3)) "
+            "exp[-(alpha3 beta1 - alpha2 beta2)/(2 T alpha3 R) arctan(..)]; weight decay: beta2 -> "
+            "beta2 - gamma in the exponents of both, sign -1: alpha2, beta2 -> -alpha2, -beta2",
+            f"{NETWORK}.density",
+            True,
+        ),
+    ]
+
+
+# %%
+def deep_density() -> list[Statement]:
+    # p = G^-1 N^(-3/2) exp(-(1/T) int (beta1 v - beta2)/(N G) + n gamma v/(N^2 G)): no flux.
+    length, strength = (sp.Function(name)(v) for name in ("N", "G"))
+    n = sp.Symbol("n", positive=True)
+    drift = -2 * length * (b1 * v - b2) - 2 * n * gamma * v
+    drift += T * strength * length * sp.diff(length, v)
+    tensor = 2 * T * strength * length**2
+    slope = -sp.diff(strength, v) / strength - sp.Rational(3, 2) * sp.diff(length, v) / length
+    slope -= ((b1 * v - b2) / (length * strength) + n * gamma * v / (length**2 * strength)) / T
+    assert_zero(slope - (drift - sp.diff(tensor, v)) / tensor)
+    # A pair of residues kappa, conjugate, at omega = c + i s.
+    c, s = sp.Symbol("c", real=True), sp.Symbol("s", positive=True)
+    re, im = sp.symbols("kappa_r kappa_i", real=True)
+    pair = (re + sp.I * im) / (r - c - sp.I * s) + (re - sp.I * im) / (r - c + sp.I * s)
+    primitive = re * sp.log((r - c) ** 2 + s**2) - 2 * im * sp.atan((r - c) / s)
+    assert_zero(sp.cancel(sp.together(pair - sp.diff(primitive, r))))
+    # The package's sum, depth by depth, against A/D, by differences at 40 digits.
+    values = {
+        a1: 2,
+        a2: sp.Rational(9, 5),
+        a3: sp.Rational(187, 100),
+        b1: 1,
+        b2: sp.Rational(9, 10),
+    }
+    for depth, width in ((2, 1), (2, 2), (3, 1)):
+        model = DiagonalNetwork(
+            depth,
+            width,
+            alpha=[a.subs(values) for a in (a1, a2, a3)],
+            beta=[b.subs(values) for b in (b1, b2)],
+            temperature=sp.Rational(1, 10),
+            weight_decay=sp.Rational(1, 7),
+        )
+        reduced = model.diffusion()
+        density, drift, tensor = (
+            sp.lambdify(v, sp.N(e, 40), "mpmath")
+            for e in (model.density(), reduced.drift[0], reduced.tensor[0])
+        )
+        with mp.workdps(40):
+            for point in (mp.mpf(1) / 3, mp.mpf(7) / 5):
+                slope = mp.diff(lambda at, p=density, d=tensor: mp.log(p(at) * d(at)), point)
+                assert abs(slope - drift(point) / tensor(point)) < mp.mpf(10) ** -15
+    return [
+        Statement(
+            "any depth: p ~ G^-1 N^(-3/2) exp(-(1/T) int [(beta1 v - beta2)/(N G) + n gamma "
+            "v/(N^2 G)] dv)",
+            f"{NETWORK}.density",
+            True,
+            "the integral in closed form checked to 15 digits at depth 2 and 3",
+        )
+    ]
+
+
+# %% [markdown]
+# ## Near zero and far out
+# At depth 1 `ln v` has the drift `4 (beta2 - gamma - T alpha3)` and the noise `8 T alpha3` near 0.
+# At depth 2 and more the integral itself diverges there, with the sign of `beta2`, or of `-gamma`.
+
+
+# %%
+def limits() -> list[Statement]:
+    model, deep = network(1), network(2)
+    drift, tensor = model.diffusion().drift[0], model.diffusion().tensor[0]
+    exponent = sp.limit(sp.cancel(sp.expand(drift / v - tensor / v**2)), v, 0)
+    assert_zero(exponent - model.lyapunov_exponent())
+    critical = model.critical_temperature()
+    assert_zero(exponent.subs(T, critical))
+    power = sp.limit(sp.cancel(v * (drift - sp.diff(tensor, v)) / tensor), v, 0)
+    assert_zero(power - ((b2 - gamma) / (T * a3) - 3) / 2)
+    assert_zero(power.subs(T, critical) + 1)
+    in_r = {v: r**3}
+    work = ((deep.diffusion().drift[0] - sp.diff(deep.diffusion().tensor[0], v)).subs(in_r)) / (
+        deep.diffusion().tensor[0].subs(in_r)
+    )
+    # d ln p/dr = 3 r^2 work: -> -(2 gamma/(3 ..)) r^-3, without decay beta2 r^-2/(T alpha3).
+    leading = sp.limit(sp.simplify(3 * r**2 * work * r**3), r, 0)
+    assert_zero(leading + gamma / (T * a3))
+    free = sp.simplify((3 * r**2 * work * r**2).subs(gamma, 0))
+    assert_zero(sp.limit(free, r, 0) - b2 / (T * a3))
+    for depth in (1, 2, 3):
+        n = depth + 1
+        sized = network(depth).diffusion()
+        slope = (sized.drift[0] - sp.diff(sized.tensor[0], v)) / sized.tensor[0]
+        tail = sp.limit(sp.simplify((v * slope).subs(v, r**n)), r, sp.oo)
+        assert_zero(tail - network(depth).tail_exponent())
+    flat = network(0).diffusion()
+    tail = sp.limit(
+        sp.cancel(v * (flat.drift[0] - sp.diff(flat.tensor[0], v)) / flat.tensor[0]), v, sp.oo
+    )
+    assert_zero(tail - network(0).tail_exponent())
+    assert_zero(tail.subs(T, network(0).variance_divergence()) + 3)
+    return [
+        Statement(
+            "depth 1: ln v grows at 4 (beta2 - gamma - T alpha3) near 0",
+            f"{NETWORK}.lyapunov_exponent",
+            True,
+        ),
+        Statement(
+            "depth 1: p ~ v^(b/(2 T alpha3) - 3/2) at 0, T_c = b/alpha3 with b = beta2 - gamma",
+            f"{NETWORK}.critical_temperature",
+            True,
+        ),
+        Statement(
+            "depth 2: ln p -> -beta2/(T alpha3 r) at 0, normalisable at every T; with weight decay "
+            "ln p -> +gamma/(2 T alpha3 r^2), at none",
+            f"{NETWORK}.critical_temperature",
+            True,
+        ),
+        Statement(
+            "p ~ v^-(5 - 3/(depth + 1)) far out; depth 0: v^(-2 - (beta1 + gamma)/(T alpha1))",
+            f"{NETWORK}.tail_exponent",
+            True,
+            "depth to 3",
+        ),
+    ]
+
+
+# %%
+def modes_and_moments() -> list[Statement]:
+    for depth in (0, 1):
+        model = network(depth)
+        reduced = model.diffusion()
+        zero = (reduced.drift[0] - sp.diff(reduced.tensor[0], v)).subs(v, model.mode())
+        assert_zero(sp.simplify(sp.expand(zero)))
+    # E[L v^m] = 0 at depth 0.
+    first, second = sp.symbols("m1 m2")
+    flat = network(0, decay=sp.S.Zero).diffusion()
+    drift, tensor = flat.drift[0], flat.tensor[0]
+    moments = {v: first, v**2: second}
+    equations = [
+        sp.expand(e).subs(v**2, second).subs(v, first) for e in (drift, 2 * v * drift + 2 * tensor)
+    ]
+    solution = sp.solve(equations, list(moments.values()), dict=True)[0]
+    variance = sp.factor(solution[second] - solution[first] ** 2)
+    at_minimum = a1 * (b2 / b1) ** 2 - 2 * a2 * b2 / b1 + a3
+    assert_zero(sp.simplify(variance - T * at_minimum / (b1 - T * a1)))
+    return [
+        Statement(
+            "depth 1: mode = [-(beta1 - 10 alpha2 T) + sqrt((beta1 - 10 alpha2 T)^2 + 28 alpha1 T "
+            "(beta2 - gamma - 3 alpha3 T))]/(14 alpha1 T)",
+            f"{NETWORK}.mode",
+            True,
+        ),
+        Statement(
+            "depth 0: Var v = T G(beta2/beta1)/(beta1 - T alpha1), infinite from T = beta1/alpha1",
+            f"{NETWORK}.variance_divergence",
+            True,
+        ),
+    ]
+
+
+# %% [markdown]
+# ## The second order in the learning rate
+# The drift `-grad(L + (eta/4) |grad L|^2)` of order 2 adds `-2 eta b^2 theta` near 0, like a weight
+# decay `eta b^2`; with `eta = B T` that moves T_c to `b/(alpha3 + B b^2)`. The iteration itself
+# multiplies a balanced weight near 0 by `1 + X`, `X = 2 eta mean(xy)`, and collapses where
+# `E ln|1 + X| < 0`. Both begin with `E X = E X^2/2`; the next order of the logarithm, here for
+# normal X, is as large as what the second-order drift adds.
+
+
+# %%
+def second_order() -> list[Statement]:
+    batch, b, eta = sp.symbols("B b eta", positive=True)
+    u, w = sp.symbols("u w", positive=True)
+    loss = b1 * (u * w) ** 2 - 2 * b * u * w
+    slope = sp.Matrix([sp.diff(loss, u), sp.diff(loss, w)])
+    modified = loss + eta / 4 * (slope.T * slope)[0]
+    near = sp.limit(sp.diff(modified, u).subs(w, u) / u, u, 0)
+    assert_zero(near - (-2 * b + 2 * eta * b**2))
+    net = network(1, decay=sp.S.Zero)
+    critical = net.critical_temperature(order=2, batch_size=batch)
+    effective = (b2 - eta * b2**2 - T * a3).subs(eta, batch * T)
+    assert_zero(effective.subs(T, critical))
+    # E ln(1 + X) for a normal X of mean m and variance s2, both of order epsilon, to order 2.
+    eps, m, s2 = sp.symbols("epsilon m s2", positive=True)
+    x = sp.Symbol("x")
+    series = sp.series(sp.log(1 + x), x, 0, 5).removeO()
+    normal = {1: m, 2: m**2 + s2, 3: m**3 + 3 * m * s2, 4: m**4 + 6 * m**2 * s2 + 3 * s2**2}
+    growth = sum(series.coeff(x, k) * normal[k] for k in normal).subs({m: eps * m, s2: eps * s2})
+    growth = sp.series(sp.expand(growth), eps, 0, 3).removeO()
+    assert_zero(growth - eps * (m - s2 / 2) - eps**2 * (m * s2 - m**2 / 2 - 3 * s2**2 / 4))
+    ratio = sp.Symbol("rho", positive=True)  # b^2 B/alpha3
+    shift = sp.Symbol("shift")
+    rate = b / (a3 / batch) * (1 - shift * ratio)
+    values = {m: 2 * rate * b, s2: 4 * rate**2 * a3 / batch, eps: 1}
+    expanded = growth.subs(values).subs(b, sp.sqrt(ratio * a3 / batch))
+    leading = sp.series(sp.expand(expanded), ratio, 0, 3).removeO().coeff(ratio, 2)
+    assert sp.solve(leading, shift) == [3]
+    drift_only = sp.series(
+        critical.subs(b2, sp.sqrt(ratio * a3 / batch)) * a3 / sp.sqrt(ratio * a3 / batch),
+        ratio,
+        0,
+        2,
+    ).removeO()
+    assert_zero(drift_only - (1 - ratio))
+    return [
+        Statement(
+            "second-order drift: T_c = b/(alpha3 + B b^2), b = beta2 - gamma",
+            f"{NETWORK}.critical_temperature",
+            True,
+        ),
+        Statement(
+            "SGD itself collapses where E ln|1 + 2 eta mean(xy)| < 0; normal noise: T_c alpha3/b "
+            "= 1 - 3 B b^2/alpha3 + .., for the second-order drift 1 - B b^2/alpha3 + ..",
+            f"{NETWORK}.critical_temperature",
+            True,
+        ),
+    ]
+
+
+# %%
+def derive() -> list[Statement]:
+    """Run every proof of this file."""
+    return [
+        *from_samples(),
+        *reduction(),
+        *plane(),
+        *shallow_density(),
+        *deep_density(),
+        *limits(),
+        *modes_and_moments(),
+        *second_order(),
+    ]
