@@ -101,18 +101,19 @@ class _CentralFlow:
 
     def curvatures(self, point: Array) -> tuple[Array, Array]:
         """Eigenvalues of the Hessian, largest first, and eigenvectors."""
-        values, vectors = np.linalg.eigh(self.problem.landscape.hessian(point))
+        values, vectors = np.linalg.eigh(self.problem.landscape.to_second(point)[1])
         return values[::-1], vectors[:, ::-1]
 
     def force(self, point: Array, number: int) -> tuple[Array, Array]:
         """``grad L + grad <H, Sigma>/2`` and Sigma, with the first `number` curvatures held."""
-        slope = self.problem.landscape.gradient(point)
         covariance = np.zeros((point.size, point.size))
-        if number == 0 or not np.isfinite(slope).all():
-            return slope, covariance
-        values, vectors = self.curvatures(point)
-        critical = vectors[:, :number]
-        third = self.problem.landscape.third(point)
+        if number == 0:
+            return self.problem.landscape.gradient(point), covariance
+        slope, curvature, third = self.problem.landscape.to_third(point)
+        if not np.isfinite(third).all():
+            return np.full_like(point, np.nan), covariance
+        values, vectors = np.linalg.eigh(curvature)
+        values, critical = values[::-1], vectors[:, ::-1][:, :number]
         # Derivative of the critical block along each parameter, as vectors (d, n).
         derivative = as_vector(critical.T @ third @ critical)
         gap = np.diag(self.edge - values[:number])
@@ -135,7 +136,7 @@ class _CentralFlow:
                 return -self.problem.learning_rate * self.force(point, number)[0]
 
             events = self._events(number)
-            found = integrate(velocity, state, (time, end), method="DOP853", events=events)
+            found = integrate(velocity, state, (time, end), method="LSODA", events=events)
             for point in found.y.T if found.t.size else ():
                 states.append(point)
                 covariances.append(self.force(point, number)[1])

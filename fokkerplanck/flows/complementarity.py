@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,9 +21,14 @@ TOLERANCE = 1e-12
 ITERATIONS = 200
 
 
+@cache
+def _upper(size: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    return np.triu_indices(size)
+
+
 def as_vector(matrices: Array) -> Array:
     """Symmetric matrices (..., m, m) as vectors (..., m (m + 1)/2) with the same inner product."""
-    rows, columns = np.triu_indices(matrices.shape[-1])
+    rows, columns = _upper(matrices.shape[-1])
     vectors: Array = np.where(rows == columns, 1.0, np.sqrt(2)) * matrices[..., rows, columns]
     return vectors
 
@@ -29,7 +36,7 @@ def as_vector(matrices: Array) -> Array:
 def as_matrix(vector: Array) -> Array:
     """The symmetric matrix of a vector."""
     size = int((np.sqrt(8 * vector.size + 1) - 1) / 2)
-    rows, columns = np.triu_indices(size)
+    rows, columns = _upper(size)
     matrix = np.zeros((size, size))
     matrix[rows, columns] = vector / np.where(rows == columns, 1.0, np.sqrt(2))
     return matrix + np.triu(matrix, 1).T

@@ -16,7 +16,7 @@ Method = Literal["DOP853", "LSODA"]
 
 # Error a step of the integrator, relative and, for a parameter that passes through zero, absolute.
 # Accumulated over a thousand steps it stays below 1e-6 of what distinguishes the models.
-RELATIVE, ABSOLUTE = 1e-10, 1e-13
+RELATIVE, ABSOLUTE = 1e-9, 1e-12
 
 
 def integrate(

@@ -52,27 +52,35 @@ class Landscape:
         return compile_expressions([self.loss], self.variables)
 
     @cached_property
-    def _derivatives(self) -> dict[int, Callable[[Array], Array]]:
-        return {order: self._compile(order) for order in (1, 2)}
+    def _gradient(self) -> Callable[[Array], tuple[Array, ...]]:
+        return self._compile(1)
 
     @cached_property
-    def _third(self) -> Callable[[Array], Array]:
+    def _to_second(self) -> Callable[[Array], tuple[Array, ...]]:
+        return self._compile(2)
+
+    @cached_property
+    def _to_third(self) -> Callable[[Array], tuple[Array, ...]]:
         return self._compile(3)
 
-    def _compile(self, order: int) -> Callable[[Array], Array]:
-        size = len(self.variables)
-        indices = list(combinations_with_replacement(range(size), order))
+    def _compile(self, highest: int) -> Callable[[Array], tuple[Array, ...]]:
+        """All derivatives up to an order in one function, which shares what they have in common."""
+        size, orders = len(self.variables), range(1, highest + 1)
+        indices = [i for k in orders for i in combinations_with_replacement(range(size), k)]
         entries = [
             differentiate(self.loss, *(self.variables[i] for i in index)) for index in indices
         ]
         compiled = compile_expressions(entries, self.variables)
         number = {index: k for k, index in enumerate(indices)}
-        # Entry (i, j, k) of the full tensor is that of its indices in order.
-        full = [number[tuple(sorted(index))] for index in np.ndindex((size,) * order)]
+        # Entry (i, j, k) of a full tensor is that of its indices in order.
+        full = [[number[tuple(sorted(i))] for i in np.ndindex((size,) * k)] for k in orders]
 
-        def evaluate(points: Array) -> Array:
-            values = compiled(*points)[full]
-            return values.reshape((size,) * order + values.shape[1:])
+        def evaluate(points: Array) -> tuple[Array, ...]:
+            values = compiled(*points)
+            return tuple(
+                values[entry].reshape((size,) * order + values.shape[1:])
+                for order, entry in zip(orders, full, strict=True)
+            )
 
         return evaluate
 
@@ -83,19 +91,21 @@ class Landscape:
 
     def gradient(self, points: Array) -> Array:
         """``grad L``."""
-        return self._derivatives[1](points)
+        return self._gradient(points)[0]
 
-    def hessian(self, points: Array) -> Array:
-        """``H``."""
-        return self._derivatives[2](points)
+    def to_second(self, points: Array) -> tuple[Array, Array]:
+        """``grad L`` and the Hessian."""
+        slope, curvature = self._to_second(points)
+        return slope, curvature
 
-    def third(self, points: Array) -> Array:
-        """All third derivatives."""
-        return self._third(points)
+    def to_third(self, points: Array) -> tuple[Array, Array, Array]:
+        """``grad L``, the Hessian and the third derivatives."""
+        slope, curvature, bend = self._to_third(points)
+        return slope, curvature, bend
 
     def sharpness(self, points: Array) -> Array:
         """Largest eigenvalue of ``H`` at points of shape (d, n), shape (n,)."""
-        largest: Array = np.linalg.eigvalsh(np.moveaxis(self.hessian(points), -1, 0))[:, -1]
+        largest: Array = np.linalg.eigvalsh(np.moveaxis(self.to_second(points)[1], -1, 0))[:, -1]
         return largest
 
 
@@ -132,11 +142,12 @@ def pose(loss: Any, variables: Any, learning_rate: Any, start: Any, steps: Any) 
     if not (np.isfinite(rate) and rate > 0):
         raise InvalidModel(f"the learning rate is a positive number, not {learning_rate!r}")
     point = as_states(start, 1, landscape.names)[0]
-    for name in ("value", "gradient", "hessian"):
-        if not np.isfinite(getattr(landscape, name)(point)).all():
+    numbers = (landscape.value(point), *landscape.to_second(point))
+    for name, number in zip(("loss", "gradient", "Hessian"), numbers, strict=True):
+        if not np.isfinite(number).all():
             raise InvalidCoefficient(
-                f"the {name if name != 'value' else 'loss'} is not finite at the start "
-                f"{place(landscape.names, point)}; start elsewhere or change the formula"
+                f"the {name} is not finite at the start {place(landscape.names, point)}; start "
+                "elsewhere or change the formula"
             )
     return Problem(landscape, rate, point, positive_integer(steps, "steps"))
 
@@ -175,7 +186,7 @@ def trajectory(
     landscape, count = problem.landscape, min(len(parameters), problem.steps + 1)
     with np.errstate(all="ignore"):
         points = np.array(parameters[:count]).T
-        loss, hessian = landscape.value(points), landscape.hessian(points)
+        loss, hessian = landscape.value(points), landscape.to_second(points)[1]
         means = mean_loss(loss) if callable(mean_loss) else loss if mean_loss is None else mean_loss
     spread = np.zeros(count) if extent is None else extent[:count]
     series = [*points, *average[:count].T, loss, *hessian.reshape(-1, count), spread, means[:count]]

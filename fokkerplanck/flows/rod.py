@@ -17,8 +17,11 @@ from fokkerplanck.results.trajectory import Trajectory
 
 __all__ = ["rod_flow"]
 
+# Small eigenvalues of a Sigma of size 1e-2 are rounded to 1e-18; a floor counts from there on.
+EXTENT_ABSOLUTE = 1e-18
+
 Array = NDArray[np.float64]
-Field = Callable[[Array], Array]
+Step = Callable[[Array], tuple[Array, Array]]
 
 
 def rod_flow(
@@ -82,9 +85,9 @@ def rod_flow(
     problem = pose(loss, variables, learning_rate, start, steps)
     chosen = TopEigenvector() if closure is None else closure
     eta, landscape, size = problem.learning_rate, problem.landscape, problem.start.size
-    displacement, derivative = _step(landscape, eta, momentum)
+    step = _step(landscape, eta, momentum)
     state = problem.start if momentum == 0 else np.concatenate([problem.start, np.zeros(size)])
-    half = displacement(state[:, None])[:, 0] / 2
+    half = step(state)[0] / 2
     upper = np.triu_indices(state.size)
 
     def unpack(packed: Array) -> tuple[Array, Array]:
@@ -97,25 +100,25 @@ def rod_flow(
         if not np.isfinite(packed).all():
             return np.full_like(packed, np.nan)
         rods = chosen.half_rods(covariance)
-        mean, spread = _average(displacement, center, rods)
-        drift = mean - _average(derivative, center, rods)[0] @ mean / 2
+        displacements, derivatives = step(_points(center, rods))
+        mean, spread = _average(displacements, rods.shape[1])
+        drift = mean - _average(derivatives, rods.shape[1])[0] @ mean / 2
         growth = (np.outer(mean, mean) + spread @ spread.T) / 2
         rate = growth - 2 * (covariance - floor * np.eye(state.size))
         return np.concatenate([drift, rate[upper]])
 
-    # An iterate of size one resolves a half-difference of 1e-16: Sigma means something to 1e-32.
-    resolved = np.finfo(float).eps * max(1.0, float(np.abs(problem.start).max()))
-    absolute = np.full(state.size + upper[0].size, resolved**2)
+    absolute = np.full(state.size + upper[0].size, EXTENT_ABSOLUTE)
     absolute[: state.size] = ABSOLUTE
     first = np.concatenate([state + half, np.outer(half, half)[upper]])
-    found = integrate(velocity, first, (0, problem.steps), method="DOP853", absolute=absolute)
+    found = integrate(velocity, first, (0, problem.steps), method="LSODA", absolute=absolute)
     centers, extents, losses = [], [], []
     for packed in found.y.T:
         center, covariance = unpack(packed)
         centers.append(center[:size])
         extents.append(max(np.linalg.eigvalsh(covariance[:size, :size])[-1], 0.0))
         rods = chosen.half_rods(covariance)[:size]
-        losses.append(float(_average(landscape.value, center[:size], rods)[0]))
+        values = landscape.value(_points(center[:size], rods))
+        losses.append(float(_average(values, rods.shape[1])[0]))
     return trajectory(
         problem,
         np.array(centers),
@@ -130,39 +133,39 @@ def rod_flow(
     )
 
 
-def _step(landscape: Landscape, eta: float, momentum: float) -> tuple[Field, Field]:
+def _step(landscape: Landscape, eta: float, momentum: float) -> Step:
     """Displacement of one step (n, ...) of points (n, ...), and its derivative (n, n, ...)."""
-    if momentum == 0:
-        return (
-            lambda points: -eta * landscape.gradient(points),
-            lambda points: -eta * landscape.hessian(points),
-        )
     size = len(landscape.variables)
 
-    def displacement(points: Array) -> Array:
-        last, pull = points[size:], -eta * landscape.gradient(points[:size])
-        return np.concatenate([momentum * last + pull, (momentum - 1) * last + pull])
+    def descent(points: Array) -> tuple[Array, Array]:
+        slope, curvature = landscape.to_second(points)
+        return -eta * slope, -eta * curvature
 
-    def derivative(points: Array) -> Array:
-        pull = -eta * landscape.hessian(points[:size])
+    def heavy_ball(points: Array) -> tuple[Array, Array]:
+        last = points[size:]
+        pull, bend = descent(points[:size])
         identity = np.eye(size).reshape(size, size, *[1] * (points.ndim - 1))
-        last = np.broadcast_to(identity, pull.shape)
-        above = np.concatenate([pull, momentum * last], axis=1)
-        below = np.concatenate([pull, (momentum - 1) * last], axis=1)
-        return np.concatenate([above, below])
+        kept = np.broadcast_to(identity, bend.shape)
+        above = np.concatenate([bend, momentum * kept], axis=1)
+        below = np.concatenate([bend, (momentum - 1) * kept], axis=1)
+        displacement = np.concatenate([momentum * last + pull, (momentum - 1) * last + pull])
+        return displacement, np.concatenate([above, below])
 
-    return displacement, derivative
+    return heavy_ball if momentum else descent
 
 
-def _average(function: Field, center: Array, rods: Array) -> tuple[Array, Array]:
-    """Mean over the rods, and the half-differences between their ends (..., r).
+def _points(center: Array, rods: Array) -> Array:
+    """Ends of the rods, and the centre unless there is one rod."""
+    ends = center[:, None] + np.concatenate([rods, -rods], axis=1)
+    return ends if rods.shape[1] == 1 else np.concatenate([ends, center[:, None]], axis=1)
+
+
+def _average(values: Array, count: int) -> tuple[Array, Array]:
+    """Mean over the rods of values at `_points`, and half-differences between the ends (..., r).
 
     ``f(c) + sum_i [(f(c + delta_i) + f(c - delta_i))/2 - f(c)]``: exact for one rod, and to the
     second moment for several.
     """
-    count = rods.shape[1]
-    ends = center[:, None] + np.concatenate([rods, -rods], axis=1)
-    values = function(ends if count == 1 else np.concatenate([ends, center[:, None]], axis=1))
     plus, minus = values[..., :count], values[..., count : 2 * count]
     mean = np.sum(plus + minus, axis=-1) / 2
     if count > 1:

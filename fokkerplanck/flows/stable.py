@@ -55,9 +55,9 @@ def stable_flow(
     eta, landscape = problem.learning_rate, problem.landscape
 
     def velocity(time: float, point: Array) -> Array:
-        slope, curvature = landscape.gradient(point), landscape.hessian(point)
+        slope, curvature, bend = landscape.to_third(point)
         bent = curvature @ slope
-        second = curvature @ bent / 3 + landscape.third(point) @ slope @ slope / 12
+        second = curvature @ bent / 3 + bend @ slope @ slope / 12
         result: Array = -eta * (slope + eta / 2 * bent + eta**2 * second)
         return result
 
