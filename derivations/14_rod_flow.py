@@ -1,0 +1,443 @@
+# %% [markdown]
+# # Gradient descent at the edge of stability: thresholds, cycles, rods
+#
+# A step `z' = z + F(z)` with derivative J of F; for gradient descent `F = -eta g`, `J = -eta H`.
+# Two successive states are the ends `c -+ delta` of a rod.
+
+# %%
+from __future__ import annotations
+
+import mpmath as mp
+import numpy as np
+import sympy as sp
+
+import fokkerplanck as fpk
+from derivations._algebra import arbitrary, assert_zero
+from derivations._report import Statement
+from fokkerplanck.systems.edge_of_stability import MinimalProblem, Quadratic, Quartic
+
+flows = fpk.flows
+x, y, w, t, z = sp.symbols("x y w t z", real=True)
+eta, S, Q, epsilon, beta = sp.symbols("eta S Q epsilon beta", positive=True)
+
+# %% [markdown]
+# ## Two steps, exactly
+# With `z-` and `z+ = z- + F(z-)` the next state is `z+ + F(z+)`. The centre moves by the mean of F
+# at the ends, and the outer products of two successive half-rods add up to the mean of `F F^T/2`.
+
+
+# %%
+def two_steps() -> list[Statement]:
+    first, second = sp.Matrix([x, y]), sp.Matrix(sp.symbols("x_1 y_1", real=True))
+    low = sp.Matrix([arbitrary(f"F_{i}", *first) for i in range(2)])
+    high = low.subs({x: second[0], y: second[1]}, simultaneous=True)
+    third = second + high
+    follows = dict(zip(second, first + low, strict=True))
+
+    def center(a: sp.Matrix, b: sp.Matrix) -> sp.Matrix:
+        return (a + b) / 2
+
+    def outer(a: sp.Matrix) -> sp.Matrix:
+        return a * a.T
+
+    half, next_half = (second - first) / 2, (third - second) / 2
+    moved = center(second, third) - center(first, second) - (low + high) / 2
+    assert_zero(moved.subs(follows, simultaneous=True))
+    summed = outer(next_half) + outer(half) - (outer(low) + outer(high)) / 4
+    assert_zero(summed.subs(follows, simultaneous=True))
+
+    problem = MinimalProblem(0.01)
+    run = flows.gradient_descent(problem.loss, problem.variables, 0.3, (0.1, 6.5), 40)
+    slopes = -0.3 * np.array([sp.diff(problem.loss, v) for v in problem.variables])
+    numbers = np.array(
+        [[float(s.subs(dict(zip(problem.variables, p, strict=True)))) for s in slopes]
+         for p in run.parameters]
+    )  # fmt: skip
+    step = np.diff(run.average, axis=0) - (numbers[:-1] + numbers[1:]) / 2
+    lengths = np.sum(numbers**2, axis=1) / 4
+    assert np.abs(step).max() < 1e-14
+    assert np.abs(run.extent - lengths).max() < 1e-14
+    return [
+        Statement(
+            "c' - c = (F+ + F-)/2, (delta delta^T)' + delta delta^T = (F+ F+^T + F- F-^T)/4",
+            "fokkerplanck.flows.rod_flow",
+            True,
+            "exact for any step, momentum included",
+        )
+    ]
+
+
+# %% [markdown]
+# ## The flow of the centre
+# Of a velocity V that reaches `c + m(c)` after a unit of time the first two orders in m are
+# `V = m - (dm/dc) m/2`; with the rod held, `dm/dc = (J+ + J-)/2`. For a quadratic loss all is
+# linear, and the package's flow has the closed form.
+
+
+# %%
+def centre() -> list[Statement]:
+    s = sp.Symbol("s")
+    m = [s * arbitrary(f"m_{i}", x, y) for i in range(2)]
+    velocity = [m[i] - sum(sp.diff(m[i], v) * m[j] for j, v in enumerate((x, y))) / 2 for i in (0, 1)]  # fmt: skip  # noqa: E501
+
+    def along(function: sp.Expr) -> sp.Expr:
+        return sum(velocity[j] * sp.diff(function, v) for j, v in enumerate((x, y)))
+
+    for i, v in enumerate((x, y)):
+        end = along(v) + along(along(v)) / 2
+        for order in (1, 2):
+            assert_zero((sp.expand(end) - m[i]).expand().coeff(s, order))
+
+    rate, growth = eta * S * (1 + eta * S / 2), Quadratic(S).extent_rate(eta)
+    c = (1 - eta * S / 2) * sp.exp(-rate * t)
+    force = (eta * S) ** 2 / 2 * c**2
+    start = (eta * S / 2) ** 2
+    extent = sp.exp(growth * t) * (start + sp.integrate(sp.exp(-growth * t) * force, (t, 0, t)))
+    numbers = {eta: sp.Rational(21, 20), S: 2}
+    solved = sp.simplify(extent.subs(numbers))
+    assert_zero(sp.diff(solved, t) - (growth * solved + force).subs(numbers))
+    run = flows.rod_flow(w**2, (w,), 1.05, (1.0,), 20)
+    assert abs(run.extent[-1] / float(solved.subs(t, 20)) - 1) < 1e-6
+    assert abs(run.parameters[2, 0] / float(c.subs({**numbers, t: 2})) - 1) < 1e-6
+
+    u = eta * S
+    descent = 2 * sp.log(u - 1)  # ln |1 - u|^2 beyond u = 1
+    difference = sp.series(descent - growth, eta, 2 / S, 3).removeO()
+    assert_zero(difference.subs(eta, (2 + z) / S).expand() - (2 * z - z**2 - (2 * z + z**2 / 2)))
+    return [
+        Statement(
+            "dc/dt = m - (dm/dc) m/2 passes c + m after one step, to second order in m",
+            "fokkerplanck.flows.rod_flow",
+            True,
+        ),
+        Statement(
+            "dSigma/dt = (eta^2 S^2/2 - 2) Sigma for L = S w^2/2",
+            "fokkerplanck.systems.edge_of_stability.Quadratic.extent_rate",
+            True,
+            "2 (eta S - 2) to first order, as for gradient descent; the second order differs",
+        ),
+    ]
+
+
+# %% [markdown]
+# ## Critical sharpness
+# Of one eigenvalue S of the Hessian. A matrix A of order two is stable exactly when
+# `1 + tr A + det A > 0`, `1 - tr A + det A > 0` and `det A < 1` (Jury). The second is `eta S` times a
+# positive number and the third `beta < 1` (Nesterov: `beta (1 - eta S) < 1`); the first vanishes at
+# the critical sharpness, where a multiplier is -1. For the rod, J has the eigenvalues
+# `mu = z - 1`, and `(1/2) J Sigma J^T - 2 Sigma` grows when some `|mu| > 2`: a stable z has
+# `|z - 1| <= 1 + |z| < 2`, and a real `z < -1` has `|z - 1| > 2`. The thresholds are the same.
+
+
+# %%
+def thresholds() -> list[Statement]:
+    heavy = sp.Matrix([[1 - eta * S, beta], [-eta * S, beta]])
+    ahead = sp.Matrix([[1 - eta * S, beta * (1 - eta * S)], [-eta * S, beta * (1 - eta * S)]])
+    found = []
+    for name, matrix, nesterov in (("heavy ball", heavy, False), ("Nesterov", ahead, True)):
+        first = 1 + matrix.trace() + matrix.det()
+        critical = flows.critical_sharpness(eta, beta, nesterov)
+        assert_zero(first.subs(S, critical))
+        assert_zero(sp.diff(first, S, 2))
+        assert first.subs(S, 0) == 2 + 2 * beta
+        assert sp.expand(1 - matrix.trace() + matrix.det()) == eta * S
+        expected = beta * (1 - eta * S) if nesterov else beta
+        assert_zero(matrix.det() - expected)
+        found.append(
+            Statement(
+                f"stable for 0 < S < {critical} ({name})",
+                "fokkerplanck.flows.critical_sharpness",
+                True,
+                "the first multiplier to leave the unit circle does so at -1",
+            )
+        )
+    assert_zero(flows.critical_sharpness(eta) - 2 / eta)
+    return found
+
+
+# %% [markdown]
+# ## Rods at rest
+# Sigma = delta delta^T with `m = 0`, so `F+ = a = -F-`, and `a a^T = 4 delta delta^T`: then a and
+# delta are parallel and `a = -2 delta`, a 2-cycle, or `a = 2 delta`, which is none: there
+# `g+ - g- = -(4/eta) delta`, a mean curvature of `-2/eta` along the rod. Rods at rest are therefore
+# the 2-cycles and these. (`m != 0` needs a mean Hessian with that eigenvalue, too.)
+
+
+# %%
+def rods_at_rest() -> list[Statement]:
+    a1, a2, d1, d2 = sp.symbols("a_1 a_2 d_1 d_2", real=True)
+    rest = [a1**2 - 4 * d1**2, a1 * a2 - 4 * d1 * d2, a2**2 - 4 * d2**2]
+    basis = sp.groebner(rest, a1, a2, d1, d2)
+    assert basis.contains((a1 * d2 - a2 * d1) ** 2)  # parallel, and then of twice the length
+    assert basis.contains(a1**2 + a2**2 - 4 * (d1**2 + d2**2))
+
+    quartic = Quartic(S, Q)
+    slope = sp.diff(quartic.loss, w)
+    for extent, sign in (
+        (quartic.symmetric_extent(eta), -2),
+        (quartic.spurious_extent(eta), 2),
+    ):
+        displacement = (-eta * slope).subs(w, sp.sqrt(z))
+        assert_zero((displacement - sign * sp.sqrt(z)).subs(z, extent))
+        assert_zero((displacement**2 / 2 - 2 * z).subs(z, extent))
+    run = flows.rod_flow(*cycle_start(2.3), 30)
+    assert np.abs(run.extent - float(Quartic(1, 1).extent(2.3))).max() < 1e-9
+    return [
+        Statement(
+            "rank-one rods at rest: 2-cycles of gradient descent, or mean curvature -2/eta",
+            "fokkerplanck.flows.rod_flow",
+            True,
+            "the latter are no cycles; for the quartic at delta^2 = (S + 2/eta)/Q",
+        )
+    ]
+
+
+def cycle_start(product: float) -> tuple[sp.Expr, tuple[sp.Symbol, ...], float, tuple[float]]:
+    """Loss, variables, learning rate and a point of the 2-cycle, S = Q = 1."""
+    quartic = Quartic(1, 1)
+    center = sp.sqrt(quartic.center_squared(product))
+    start = float(center + sp.sqrt(quartic.extent(product)))
+    return quartic.loss, quartic.variables, product, (start,)
+
+
+# %% [markdown]
+# ## The quartic
+# Cycles are rods with `g(c + d) + g(c - d) = 0` and `g(c + d) - g(c - d) = (4/eta) d`. One has
+# c = 0; where the curvature at its centre, averaged over its ends, changes sign two others part
+# from it, in gradient descent and in rod flow alike.
+
+
+# %%
+def quartic_cycles() -> list[Statement]:
+    quartic = Quartic(S, Q)
+    c, d = sp.symbols("c d", positive=True)
+    slope = sp.Lambda(w, sp.diff(quartic.loss, w))
+    bend = sp.Lambda(w, sp.diff(quartic.loss, w, 2))
+    mean, half = slope(c + d) + slope(c - d), slope(c + d) - slope(c - d) - 4 / eta * d
+    low = {c: 0, d: sp.sqrt(quartic.symmetric_extent(eta))}
+    beyond = quartic.center_squared(eta).args[-1].expr
+    high = {c: sp.sqrt(beyond), d: sp.sqrt(quartic.asymmetric_extent(eta))}
+    for cycle in (low, high):
+        assert_zero(mean.subs(cycle))
+        assert_zero(half.subs(cycle))
+
+    sigma = sp.Symbol("sigma", positive=True)
+    growth = eta**2 / 2 * slope(sp.sqrt(sigma)) ** 2 - 2 * sigma
+    at_rest = {sigma: quartic.symmetric_extent(eta)}
+    assert_zero(sp.diff(growth, sigma).subs(at_rest) - quartic.extent_rate(eta))
+    # The centre of the rod about 0: its rate has the sign of -(curvature averaged over the ends).
+    averaged = bend(w).subs(w, sp.sqrt(quartic.symmetric_extent(eta)))
+    assert_zero(averaged.subs(S, 3 / eta))
+    assert sp.diff(averaged, S) == -2
+
+    def multiplier(cycle: dict[sp.Symbol, sp.Expr]) -> sp.Expr:
+        return ((1 - eta * bend(c + d)) * (1 - eta * bend(c - d))).subs(cycle)
+
+    pieces = [piece.expr for piece in quartic.cycle_multiplier(eta).args]
+    for cycle, expected in zip((low, high), pieces, strict=True):
+        assert_zero(multiplier(cycle) - expected)
+    assert [sp.simplify(p.subs(S, 3 / eta)) for p in pieces] == [1, 1]
+    assert_zero(pieces[1].subs(S, (1 + sp.sqrt(5)) / eta) + 1)
+    owner = "fokkerplanck.systems.edge_of_stability.Quartic."
+    return [
+        Statement("delta^2 = (S - 2/eta)/Q about 0", owner + "symmetric_extent", True),
+        Statement("rate -2 eta Q Sigma* of the rod's extent", owner + "extent_rate", True),
+        Statement(
+            "pitchfork at eta S = 3: c^2 = (S - 3/eta)/(4 Q), delta^2 = (S + 1/eta)/(4 Q)",
+            owner + "asymmetric_extent",
+            True,
+            "in gradient descent and in rod flow",
+        ),
+        Statement(
+            "multiplier of two steps (2 eta S - 5)^2, then 9 - 2 (eta S - 1)^2",
+            owner + "cycle_multiplier",
+            True,
+        ),
+    ]
+
+
+# %% [markdown]
+# ## The modified equation
+# The unit-time map of `dw/dt = -eta (g + eta H g/2 + eta^2 (H^2 g/3 + L'''[g, g]/12))` is
+# `w - eta g` up to eta^4, for every loss.
+
+
+# %%
+def modified() -> list[Statement]:
+    loss, variables = arbitrary("L", x, y), (x, y)
+    slope = sp.Matrix([loss.diff(v) for v in variables])
+    curvature = slope.jacobian(variables)
+    bent = curvature * slope
+    third = sp.Matrix(
+        [sum(slope[j] * slope[k] * sp.diff(slope[i], variables[j], variables[k])
+             for j in range(2) for k in range(2)) for i in range(2)]
+    )  # fmt: skip
+    parts = (-slope, -bent / 2, -(curvature * bent / 3 + third / 12))
+
+    def along(order: int, function: sp.Expr) -> sp.Expr:
+        return sum(
+            p * sp.diff(function, v) for p, v in zip(parts[order - 1], variables, strict=True)
+        )
+
+    for i, v in enumerate(variables):
+        assert_zero(along(1, v) + slope[i])
+        assert_zero(along(2, v) + along(1, along(1, v)) / 2)
+        mixed = along(1, along(2, v)) + along(2, along(1, v))
+        assert_zero(along(3, v) + mixed / 2 + along(1, along(1, along(1, v))) / 6)
+
+    # The package's flow of a loss with third derivatives, beside mpmath's Taylor integrator.
+    loss, rate = w**2 / 2 + w**3 / 3 + w**4 / 5, sp.Rational(1, 5)
+    g, h, k = (sp.diff(loss, w, order) for order in (1, 2, 3))
+    velocity = -rate * (g + rate / 2 * h * g + rate**2 * (h**2 * g / 3 + k * g**2 / 12))
+    run = flows.stable_flow(loss, (w,), float(rate), (0.5,), 3)
+    exact = mp.odefun(lambda _, point: mp.mpf(velocity.subs(w, point)), 0, 0.5)
+    assert abs(run.parameters[3, 0] - float(exact(3))) < 1e-9
+    return [
+        Statement(
+            "dw/dt = -eta [g + (eta/2) H g + eta^2 (H^2 g/3 + L'''[g,g]/12)] steps by -eta g",
+            "fokkerplanck.flows.stable_flow",
+            True,
+            "up to eta^4, any loss of two variables",
+        )
+    ]
+
+
+# %% [markdown]
+# ## The minimal problem
+# `L = (y + x) x^2/2 - epsilon (x + y)`. Its 2-cycles are the roots of a cubic; two steps near it are
+# those of the self-stabilisation oscillator, up to order epsilon, on which a function is constant.
+
+
+# %%
+def minimal() -> list[Statement]:
+    problem = MinimalProblem(epsilon)
+    variables = problem.variables
+    c = sp.Symbol("c", real=True)
+    cycle = problem.cycle_about(c, eta)
+    h = sp.Symbol("h", positive=True)
+    center = sp.Matrix(cycle.center)
+    half = sp.Matrix(cycle.half_difference).subs(cycle.half_difference[0], h)
+    slope = sp.Matrix([sp.diff(problem.loss, v) for v in variables])
+
+    def at(point: sp.Matrix) -> sp.Matrix:
+        return slope.subs(dict(zip(variables, point, strict=True)), simultaneous=True)
+
+    # A 2-cycle has g+ + g- = 0 and g+ - g- = (4/eta) delta, where h^2 = 2 epsilon - c^2.
+    high, low = at(center + half), at(center - half)
+    ideal = [problem.center_equation(c, eta), h**2 + c**2 - 2 * epsilon]
+    for entry in (*(high + low), *(high - low - 4 / eta * half)):
+        assert_zero(sp.reduced(sp.expand(entry), ideal, h, c, domain="EX")[1])
+    first = -eta * epsilon
+    leading = problem.center_equation(first, eta).expand()
+    assert leading.coeff(epsilon, 1) == 0
+    height = sp.expand(cycle.center[1].subs(c, first))
+    assert_zero(height.coeff(epsilon, 1) - 3 * eta)
+
+    r, a, b = sp.symbols("r a b", positive=True)
+    state = sp.Matrix([r * a, 2 / eta + r * b])
+    for _ in range(2):
+        state = (state - eta * at(state).subs(epsilon, r**2)).expand()
+    expected = problem.oscillator(a, b, eta)
+    for value, unit, scaled in zip(state, (a, b), expected, strict=True):
+        offset = 2 / eta if unit is b else 0
+        change = sp.expand((value - offset) / r - unit)
+        assert_zero(change.coeff(r, 0))
+        assert_zero(change.coeff(r, 1) * sp.sqrt(epsilon) - 2 * scaled)
+    velocity = sp.Matrix(expected)
+    constant = problem.conserved(a, b)
+    assert_zero(sum(v * sp.diff(constant, s) for v, s in zip(velocity, (a, b), strict=True)))
+    rest = {a: sp.sqrt(2), b: 0}
+    jacobian = velocity.jacobian((a, b)).subs(rest)
+    assert_zero(velocity.subs(rest))
+    assert_zero(jacobian.trace())
+    assert_zero(jacobian.det() - problem.frequency(eta) ** 2)
+    owner = "fokkerplanck.systems.edge_of_stability.MinimalProblem."
+    return [
+        Statement(
+            "2-cycle: mean x^2 = 2 epsilon, y = 2/eta - 3 c - eta c^2/2, c = -eta epsilon + ...",
+            owner + "cycle_about",
+            True,
+            "so y = 2/eta + 3 eta epsilon, not 2/eta, to first order",
+        ),
+        Statement(
+            "b^2/2 + a^2/4 - ln(a^2)/2 is constant for a' = omega a b, b' = omega (1 - a^2/2)",
+            owner + "conserved",
+            True,
+            "the oscillator is two steps of gradient descent up to order epsilon",
+        ),
+    ]
+
+
+# %% [markdown]
+# ## The missed onset
+# The even part `L = y x^2/2 - epsilon y`, with x = 0 and Sigma = diag(p, q). Gradient descent
+# multiplies x by `1 - eta y`. With one rod along the larger axis, and q > p, the rod feels no
+# curvature: p decays at the rate 2 whatever y is. A floor f only takes p to f and q to
+# `f + eta^2 epsilon^2/4 > f`, so the order never changes. A rod on every axis gives p the rate
+# `eta^2 y^2/2 - 2`, positive above the edge.
+
+
+# %%
+def missed_onset() -> list[Statement]:
+    p, q, f = sp.symbols("p q f", positive=True)
+    loss = y * x**2 / 2 - epsilon * y
+    slope = sp.Matrix([sp.diff(loss, v) for v in (x, y)])
+
+    def ends(rod: sp.Matrix) -> tuple[sp.Matrix, sp.Matrix]:
+        def at(sign: int) -> sp.Matrix:
+            return -eta * slope.subs({x: sign * rod[0], y: y + sign * rod[1]}, simultaneous=True)
+
+        return at(1), at(-1)
+
+    def growth(rods: list[sp.Matrix]) -> sp.Matrix:
+        middle = -eta * slope.subs(x, 0)
+        mean, spread = middle, sp.zeros(2)
+        for rod in rods:
+            high, low = ends(rod)
+            mean += (high + low) / 2 - middle
+            spread += (high - low) * (high - low).T / 4
+        return (mean * mean.T + spread) / 2 - 2 * (sp.diag(p, q) - f * sp.eye(2))
+
+    across, along = sp.Matrix([sp.sqrt(p), 0]), sp.Matrix([0, sp.sqrt(q)])
+    one = growth([along])
+    assert_zero(one[0, 0] + 2 * (p - f))
+    assert_zero(one[1, 1] - (eta * epsilon) ** 2 / 2 + 2 * (q - f))
+    every = growth([across, along])
+    rate = Quadratic(y).extent_rate(eta)
+    assert_zero(every[0, 0].subs(f, 0) - rate * p)
+
+    numbers = (loss.subs(epsilon, sp.Rational(1, 100)), (x, y), 0.3, (1e-5, 7.0), 60)
+    descent = flows.gradient_descent(*numbers)
+    missed = flows.rod_flow(*numbers)
+    floored = flows.rod_flow(*numbers, floor=1e-6)
+    seen = flows.rod_flow(*numbers, closure=flows.AllAxes())
+    assert abs(descent.parameters[-1, 0]) > 1e-2
+    assert missed.extent[-1] < 3e-6
+    assert floored.extent[-1] < 4e-6
+    assert seen.extent[-1] > 1e-5
+    used_by = "fokkerplanck.flows.TopEigenvector"
+    return [
+        Statement(
+            "one rod along q > p: dp/dt = -2 (p - f), whatever the curvature y", used_by, True
+        ),
+        Statement(
+            "rods on all axes: dp/dt = (eta^2 y^2/2 - 2) p",
+            "fokkerplanck.flows.AllAxes",
+            True,
+            "to first order in p; x = 0, even part of the minimal problem",
+        ),
+    ]
+
+
+# %%
+def derive() -> list[Statement]:
+    return [
+        *two_steps(),
+        *centre(),
+        *thresholds(),
+        *rods_at_rest(),
+        *quartic_cycles(),
+        *modified(),
+        *minimal(),
+        *missed_onset(),
+    ]
