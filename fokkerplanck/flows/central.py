@@ -140,7 +140,7 @@ class _CentralFlow:
             for point in found.y.T if found.t.size else ():
                 states.append(point)
                 covariances.append(self.force(point, number)[1])
-            if found.status != 1:
+            if found.status != 1 or found.t_events[-1].size:
                 break
             entered = bool(found.t_events[0].size)
             which = 0 if entered else 1

@@ -16,10 +16,18 @@ Array = NDArray[np.float64]
 # Where the curvatures depend on too few parameters, several X give the same force; this share of
 # the largest entry of M picks one, and changes the force in the tenth digit.
 REGULARISATION = 1e-10
-# The residual is a difference of numbers of this relative rounding, summed over few entries.
-TOLERANCE = 1e-12
-ITERATIONS = 200
-
+# Complementarity <X, Y> and residual of problems scaled to entries of size 1, at which the interior
+# point hands over: rounding stops it at some 1e-9, and Newton's method converges from there.
+HANDOVER = 1e-8
+# A solution this large exists by the regularisation alone.
+LARGEST = 1e7
+# Each iteration takes about a tenth of the complementarity: 10 for the handover.
+ITERATIONS = 60
+CENTRING, TO_BOUNDARY = 0.1, 0.95
+# After a step shorter than half, one that first returns to the centre of the cone.
+RECENTRING = 0.8
+# Quadratic convergence from 1e-8 takes two steps; more where a solution is nearly degenerate.
+POLISH = 6
 
 @cache
 def _upper(size: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -46,9 +54,9 @@ def solve_complementarity(operator: Array, constant: Array) -> Array:
     """``X >= 0`` with ``Y = M X + A >= 0`` and ``<X, Y> = 0``.
 
     Both orders are those of symmetric matrices.  For M positive semidefinite it is the minimum of
-    ``<X, M X>/2 + <X, A>``; of several the smallest is taken.  Newton's method on the normal map
-    ``M P(Z) + A + c (Z - P(Z)) = 0`` (Robinson 1992), P the projection onto the cone, with steps
-    of the projected gradient where Newton's do not descend.
+    ``<X, M X>/2 + <X, A>``; of several the smallest is taken.  An interior-point method in the
+    directions of Nesterov and Todd (SIAM J. Optim. 8, 1998), then Newton's on the normal map
+    ``M P(Z) + A + Z - P(Z) = 0``, P the projection onto the cone (Robinson 1992).
 
     Parameters
     ----------
@@ -66,45 +74,63 @@ def solve_complementarity(operator: Array, constant: Array) -> Array:
     NotConverged
         When there is no solution: A is negative where M vanishes.
     """
-    scale = float(np.abs(operator).max())
-    if scale == 0.0 or constant.size == 1:
-        return _trivial(operator, constant)
-    matrix = operator / scale + REGULARISATION * np.eye(constant.size)
-    vector = constant / scale
-    size = float(np.abs(vector).max())
-    z = -vector
+    size = as_matrix(constant).shape[0]
+    scale, height = float(np.abs(operator).max()), float(np.abs(constant).max())
+    if np.linalg.eigvalsh(as_matrix(constant))[0] >= 0:
+        return np.zeros((size, size))
+    if size == 1 and scale > 0:
+        return np.array([[-constant[0] / operator[0, 0]]])
+    if scale > 0:
+        matrix = operator / scale + REGULARISATION * np.eye(constant.size)
+        found = _interior_point(matrix, constant / height, size)
+        if found is not None:
+            return found * height / scale
+    raise NotConverged(
+        f"no oscillation holds {size} curvature{'s' if size > 1 else ''} at the edge: they do not "
+        "depend on the parameters, as in a quadratic loss, or too weakly"
+    )
+
+
+def _interior_point(matrix: Array, vector: Array, size: int) -> Array | None:
+    """The solution of a scaled problem; None when it is too large or not reached."""
+    x = y = as_vector(np.eye(size))
+    length = 1.0
     for _ in range(ITERATIONS):
+        residual = matrix @ x + vector - y
+        gap = float(x @ y) / size
+        large = float(np.abs(x).max())
+        if large > LARGEST:
+            return None
+        if max(gap, float(np.abs(residual).max())) <= HANDOVER * max(1.0, large):
+            return _polish(matrix, vector, x - y)
+        root = _power(as_matrix(x), 0.5)
+        inverse_root = _power(as_matrix(x), -0.5)
+        # W^-1 of the scaling W Y W = X.
+        scaling = inverse_root @ _power(root @ as_matrix(y) @ root, 0.5) @ inverse_root
+        twice = np.stack([as_vector(scaling @ as_matrix(e) @ scaling) for e in np.eye(x.size)])
+        centring = CENTRING if length > 0.5 else RECENTRING
+        target = centring * gap * _power(as_matrix(y), -1.0) - as_matrix(x)
+        right = as_vector(scaling @ target @ scaling) - residual
+        step = np.linalg.solve(twice + matrix, right)
+        other = matrix @ step + residual
+        length = min(_longest(x, step), _longest(y, other))
+        x, y = x + length * step, y + length * other
+    return None
+
+
+def _polish(matrix: Array, vector: Array, z: Array) -> Array:
+    """Newton's method on the normal map, as long as it improves; the best X."""
+    best, smallest = z, np.inf
+    for _ in range(POLISH):
         projected, derivative = _project(z)
         residual = matrix @ projected + vector + z - projected
         norm = float(np.linalg.norm(residual))
-        if norm <= TOLERANCE * max(size, float(np.abs(projected).max())):
-            return as_matrix(projected)
+        if not norm < smallest:
+            break
+        best, smallest = projected, norm
         jacobian = matrix @ derivative + np.eye(z.size) - derivative
-        step = np.linalg.lstsq(jacobian, residual, rcond=None)[0]
-        trial = z - step
-        ahead = _project(trial)[0]
-        if np.linalg.norm(matrix @ ahead + vector + trial - ahead) < norm:
-            z = trial
-        else:
-            z = projected - (matrix @ projected + vector) / float(np.linalg.norm(matrix, 2))
-    raise NotConverged(
-        f"no oscillation holds {as_matrix(constant).shape[0]} curvatures at the edge: the residual "
-        f"is {norm:.2g} of {size:.2g} after {ITERATIONS} iterations; they do not depend on the "
-        "parameters strongly enough"
-    )
-
-
-def _trivial(operator: Array, constant: Array) -> Array:
-    """Without M, or for one curvature."""
-    lowest = float(np.linalg.eigvalsh(as_matrix(constant))[0])
-    if lowest >= 0:
-        return np.zeros_like(as_matrix(constant))
-    if constant.size == 1 and operator[0, 0] > 0:
-        return np.array([[-lowest / operator[0, 0]]])
-    raise NotConverged(
-        "no oscillation holds the sharpness at the edge: it does not depend on the parameters, as "
-        "in a quadratic loss"
-    )
+        z = z - np.linalg.lstsq(jacobian, residual, rcond=None)[0]
+    return as_matrix(best)
 
 
 def _project(vector: Array) -> tuple[Array, Array]:
@@ -112,10 +138,23 @@ def _project(vector: Array) -> tuple[Array, Array]:
     values, basis = np.linalg.eigh(as_matrix(vector))
     positive = np.maximum(values, 0.0)
     difference = values[:, None] - values[None, :]
-    apart = np.abs(difference) > 0
-    share = np.where(values[:, None] > 0, 1.0, 0.0) * np.ones_like(difference)
-    share[apart] = ((positive[:, None] - positive[None, :])[apart]) / difference[apart]
+    apart = difference != 0
+    share = np.where(values[:, None] + values[None, :] > 0, 1.0, 0.0)
+    share[apart] = (positive[:, None] - positive[None, :])[apart] / difference[apart]
     directions = np.stack([as_matrix(unit) for unit in np.eye(vector.size)])
-    turned = basis.T @ directions @ basis
-    derivative = as_vector(basis @ (share * turned) @ basis.T).T
+    derivative = as_vector(basis @ (share * (basis.T @ directions @ basis)) @ basis.T).T
     return as_vector((basis * positive) @ basis.T), derivative
+
+
+def _power(matrix: Array, exponent: float) -> Array:
+    values, basis = np.linalg.eigh(matrix)
+    floor = np.finfo(float).tiny
+    result: Array = (basis * np.maximum(values, floor) ** exponent) @ basis.T
+    return result
+
+
+def _longest(point: Array, step: Array) -> float:
+    """Largest step, at most 1, that stays within the cone by the share TO_BOUNDARY."""
+    scaling = _power(as_matrix(point), -0.5)
+    lowest = float(np.linalg.eigvalsh(scaling @ as_matrix(step) @ scaling)[0])
+    return 1.0 if lowest >= -TO_BOUNDARY else TO_BOUNDARY / -lowest

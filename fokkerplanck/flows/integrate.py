@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -12,6 +12,9 @@ from scipy.integrate import solve_ivp
 __all__ = ["ABSOLUTE", "RELATIVE", "integrate"]
 
 Array = NDArray[np.float64]
+# A state that changes by itself within this share of a step has left to infinity: time in double
+# precision resolves little more.
+BLOW_UP = 1e-10
 Method = Literal["DOP853", "LSODA"]
 
 # Error a step of the integrator, relative and, for a parameter that passes through zero, absolute.
@@ -26,14 +29,21 @@ def integrate(
     *,
     method: Method,
     absolute: Any = ABSOLUTE,
-    events: Any = None,
+    events: Sequence[Any] = (),
 ) -> Any:
     """SciPy's solution, at the whole numbers of `span`; ends early where the flow blows up.
 
     ``DOP853`` for flows whose rates stay near one a step; ``LSODA``, which turns to a stiff method
-    by itself, where the sharpness may grow without bound.
+    by itself, where the sharpness may grow without bound.  Events are those given, and last that
+    of leaving to infinity.
     """
     low, high = span
+
+    def leaves(time: float, state: Array) -> float:
+        change = float(np.abs(velocity(time, state)).max())
+        return 1.0 + float(np.abs(state).max()) - BLOW_UP * change
+
+    leaves.terminal = True  # type: ignore[attr-defined]
     times = np.arange(np.ceil(low), np.floor(high) + 1)
     with np.errstate(all="ignore"):
         return solve_ivp(
@@ -44,5 +54,5 @@ def integrate(
             t_eval=times[(times >= low) & (times <= high)],
             rtol=RELATIVE,
             atol=absolute,
-            events=events,
+            events=[*events, leaves],
         )

@@ -137,7 +137,7 @@ def pose(loss: Any, variables: Any, learning_rate: Any, start: Any, steps: Any) 
     landscape = Landscape(match_names(loss, symbols), symbols)
     try:
         rate = float(learning_rate)
-    except TypeError:
+    except (TypeError, ValueError):
         rate = np.nan
     if not (np.isfinite(rate) and rate > 0):
         raise InvalidModel(f"the learning rate is a positive number, not {learning_rate!r}")
