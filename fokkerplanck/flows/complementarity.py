@@ -29,6 +29,7 @@ RECENTRING = 0.8
 # Quadratic convergence from 1e-8 takes two steps; more where a solution is nearly degenerate.
 POLISH = 6
 
+
 @cache
 def _upper(size: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     return np.triu_indices(size)
