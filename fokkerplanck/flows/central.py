@@ -77,7 +77,7 @@ def central_flow(
         )
     number = int(np.sum(flow.curvatures(problem.start)[0] >= edge))
     states, covariances, segments = flow.run(number)
-    ends = np.linalg.eigvalsh(covariances)[:, -1] if len(covariances) else np.zeros(0)
+    ends = np.asarray(np.linalg.eigvalsh(covariances)[:, -1], dtype=np.float64)
     traces = np.trace(covariances, axis1=1, axis2=2)[:-1]
     return trajectory(
         problem,

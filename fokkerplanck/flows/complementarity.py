@@ -112,8 +112,8 @@ def _interior_point(matrix: Array, vector: Array, size: int) -> Array | None:
         centring = CENTRING if length > 0.5 else RECENTRING
         target = centring * gap * _power(as_matrix(y), -1.0) - as_matrix(x)
         right = as_vector(scaling @ target @ scaling) - residual
-        step = np.linalg.solve(twice + matrix, right)
-        other = matrix @ step + residual
+        step: Array = np.asarray(np.linalg.solve(twice + matrix, right), np.float64)
+        other: Array = matrix @ step + residual
         length = min(_longest(x, step), _longest(y, other))
         x, y = x + length * step, y + length * other
     return None

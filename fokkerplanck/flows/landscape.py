@@ -105,8 +105,8 @@ class Landscape:
 
     def sharpness(self, points: Array) -> Array:
         """Largest eigenvalue of ``H`` at points of shape (d, n), shape (n,)."""
-        largest: Array = np.linalg.eigvalsh(np.moveaxis(self.to_second(points)[1], -1, 0))[:, -1]
-        return largest
+        values = np.linalg.eigvalsh(np.moveaxis(self.to_second(points)[1], -1, 0))
+        return np.asarray(values[:, -1], dtype=np.float64)
 
 
 @dataclass(frozen=True)

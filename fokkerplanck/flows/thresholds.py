@@ -12,8 +12,8 @@ __all__ = ["critical_sharpness"]
 def critical_sharpness(learning_rate: Any, momentum: Any = 0, nesterov: bool = False) -> Any:
     """Curvature at which a multiplier of the linearised step reaches -1.
 
-    ``(2 + 2 beta)/eta`` for gradient descent and the heavy ball, ``(2 + 2 beta)/(eta (1 + 2 beta))``
-    for Nesterov's accelerated gradient.  Every smaller positive curvature is stable
+    ``(2 + 2 beta)/eta`` for gradient descent and the heavy ball, ``(2 + 2 beta)/(eta (1 + 2
+    beta))`` for Nesterov's accelerated gradient.  Every smaller positive curvature is stable
     (derivations/14_rod_flow.py).
 
     Parameters

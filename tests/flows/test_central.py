@@ -1,4 +1,4 @@
-"""The central flow: its conditions along the way, several curvatures at the edge, and its claims."""
+"""The central flow: its conditions along the way, several curvatures at the edge, its claims."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_leaves_the_edge_when_nothing_pushes() -> None:
     """The push on the curvature turns round as z passes zero."""
     z = sp.Symbol("z")
     loss = a * x1**2 / 2 - 0.02 * z * a + z / 5
-    flow = flows.central_flow(loss, (x1, a, z), ETA, (0.0, 6.5, 1.0), 150)
+    flow = flows.central_flow(loss, (x1, a, z), ETA, (0.0, 6.6, 1.0), 150)
     edge = np.abs(flow.parameters[:, 1] - EDGE) < 1e-5
     assert edge.any()
     assert flow.info["segments"] == 3

@@ -30,7 +30,7 @@ def test_vectors_keep_the_inner_product() -> None:
 @pytest.mark.parametrize("size", [1, 2, 3, 5])
 @pytest.mark.parametrize("parameters", [2, 8, 30])
 def test_random_problems(size: int, parameters: int) -> None:
-    """``M = T^T T/2``, ``A = T^T g`` as in the central flow, with fewer parameters than unknowns too.
+    """``M = T^T T/2``, ``A = T^T g`` as in the central flow, with few parameters, too.
 
     Where M is singular only the interior point's accuracy is left.
     """
