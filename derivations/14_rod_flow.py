@@ -122,9 +122,9 @@ def centre() -> list[Statement]:
 # %% [markdown]
 # ## Critical sharpness
 # Of one eigenvalue S of the Hessian. A matrix A of order two is stable exactly when
-# `1 + tr A + det A > 0`, `1 - tr A + det A > 0` and `det A < 1` (Jury). The second is `eta S` times a
-# positive number and the third `beta < 1` (Nesterov: `beta (1 - eta S) < 1`); the first vanishes at
-# the critical sharpness, where a multiplier is -1. For the rod, J has the eigenvalues
+# `1 + tr A + det A > 0`, `1 - tr A + det A > 0` and `det A < 1` (Jury). The second is `eta S > 0`
+# and the third `beta < 1` (Nesterov: `beta (1 - eta S) < 1`); the first vanishes at the
+# critical sharpness, where a multiplier is -1. For the rod, J has the eigenvalues
 # `mu = z - 1`, and `(1/2) J Sigma J^T - 2 Sigma` grows when some `|mu| > 2`: a stable z has
 # `|z - 1| <= 1 + |z| < 2`, and a real `z < -1` has `|z - 1| > 2`. The thresholds are the same.
 
@@ -304,8 +304,8 @@ def modified() -> list[Statement]:
 
 # %% [markdown]
 # ## The minimal problem
-# `L = (y + x) x^2/2 - epsilon (x + y)`. Its 2-cycles are the roots of a cubic; two steps near it are
-# those of the self-stabilisation oscillator, up to order epsilon, on which a function is constant.
+# `L = (y + x) x^2/2 - epsilon (x + y)`. Its 2-cycles are the roots of a cubic; two steps near it
+# are those of the self-stabilisation oscillator, up to order epsilon, which conserves a function.
 
 
 # %%

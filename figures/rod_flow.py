@@ -106,9 +106,11 @@ def draw(arrays: dict[str, np.ndarray]) -> Figure:
                label="gradient descent")  # fmt: skip
     cycle.plot(arrays["products"], arrays["quartic_rod"], "x", color="C0", label="rod flow")
     for product, word in ((2, "edge"), (3, "pitchfork")):
-        cycle.axvline(product, color="0.5", lw=0.8, ls=":")
-        cycle.text(product + 0.03, 0.005, word, rotation=90, color="0.4", fontsize=7)
-    cycle.set(xlabel=r"$\eta S$", ylabel=r"$\delta^2$", title="quartic, $S=Q=1$")
+        cycle.axvline(product, ymax=0.72, color="0.5", lw=0.8, ls=":")
+        cycle.text(product - 0.02, 0.15, word, rotation=90, color="0.4", fontsize=7, ha="right")
+    cycle.set(
+        xlabel=r"$\eta S$", ylabel=r"$\delta^2$", title="quartic, $S=Q=1$", ylim=(-0.015, 0.46)
+    )
     cycle.legend(loc="upper left")
 
     for name in FLOWS:
@@ -118,7 +120,7 @@ def draw(arrays: dict[str, np.ndarray]) -> Figure:
     extent.axhline(2 * float(arrays["epsilon"]), color="0.5", lw=0.8, ls=":")
     extent.text(0, 2 * float(arrays["epsilon"]), r"$2\epsilon$", va="bottom", color="0.4")
     height.tick_params(labelbottom=False)
-    height.set(ylabel="$y$", title="minimal problem from below the edge", ylim=(5.9, 8.4))
+    height.set(ylabel="$y$", title="minimal problem", ylim=(5.9, 9.6), yticks=[6, 7, 8])
     extent.set(xlabel="step", ylabel=r"$\delta^2$", ylim=(3e-8, 1))
-    height.legend(loc="upper left", fontsize=6.5, ncols=2, handlelength=1.2, columnspacing=0.8)
+    height.legend(loc="upper left", fontsize=6.5, ncols=2, handlelength=1.2, columnspacing=0.6)
     return figure

@@ -1,4 +1,4 @@
-"""Small semidefinite complementarity problems: which oscillation holds curvatures at their bound."""
+"""Small semidefinite complementarity: which oscillation holds curvatures at their bound."""
 
 from __future__ import annotations
 

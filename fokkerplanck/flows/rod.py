@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fokkerplanck.errors import InvalidModel
-from fokkerplanck.flows.closures import AllAxes, Closure, TopEigenvector
+from fokkerplanck.flows.closures import Closure, TopEigenvector
 from fokkerplanck.flows.integrate import ABSOLUTE, integrate
 from fokkerplanck.flows.landscape import Landscape, pose, trajectory
 from fokkerplanck.flows.thresholds import require_momentum
@@ -35,16 +35,17 @@ def rod_flow(
     floor: float = 0.0,
     closure: Closure | None = None,
 ) -> Trajectory:
-    r"""Flow of the centre ``c = (w + w')/2`` and of ``Sigma ~ delta delta^T``, ``delta = (w'-w)/2``.
+    r"""Flow of the centre ``c = (w + w')/2`` and the extent of two iterates w, w'.
 
+    The extent is ``Sigma ~ delta delta^T``, ``delta = (w' - w)/2``.
     With the displacement ``F = -eta grad L`` of a step, J its derivative, at the ends ``+-`` of
     the rod ``c +- delta``::
 
         dc/dt     = (F+ + F-)/2 - (J+ + J-)(F+ + F-)/8
         dSigma/dt = (F+ F+^T + F- F-^T)/4 - 2 (Sigma - floor)
 
-    per step (Regis and Chewi, arXiv 2602.01480); two steps of gradient descent obey the same without
-    the term in J exactly.  Its rods at rest are the 2-cycles of gradient descent, and others that
+    per step (Regis and Chewi, arXiv 2602.01480); two steps of gradient descent obey the same
+    without the term in J exactly.  Its rods at rest are the 2-cycles of gradient descent, and others that
     are not, of mean curvature ``-2/eta`` (derivations/14_rod_flow.py).  With momentum the state is
     (w, u), u the last displacement, and ``F = (beta u - eta g, (beta - 1) u - eta g)``; a rod grows
     above `critical_sharpness`.
