@@ -398,6 +398,12 @@ def missed_onset() -> list[Statement]:
             spread += (high - low) * (high - low).T / 4
         return (mean * mean.T + spread) / 2 - 2 * (sp.diag(p, q) - f * sp.eye(2))
 
+    # With x on top instead, p at rest exceeds q at rest when f exceeds a multiple of the drift's.
+    u = sp.Symbol("u", positive=True)
+    at_rest = sp.solve(u**2 / 2 * p - 2 * (p - f), p)[0] - (f + (eta * epsilon) ** 2 / 4)
+    assert_zero(at_rest.subs(f, (eta * epsilon) ** 2 / 4 * (4 - u**2) / u**2))
+    assert_zero(sp.diff(at_rest, f) - u**2 / (4 - u**2))
+
     across, along = sp.Matrix([sp.sqrt(p), 0]), sp.Matrix([0, sp.sqrt(q)])
     one = growth([along])
     assert_zero(one[0, 0] + 2 * (p - f))
@@ -419,6 +425,12 @@ def missed_onset() -> list[Statement]:
     return [
         Statement(
             "one rod along q > p: dp/dt = -2 (p - f), whatever the curvature y", used_by, True
+        ),
+        Statement(
+            "a floor keeps p > q, where it is so, for f > (eta epsilon)^2/4 (4 - u^2)/u^2, u = eta y",
+            used_by,
+            True,
+            "at rest, y below the edge",
         ),
         Statement(
             "rods on all axes: dp/dt = (eta^2 y^2/2 - 2) p",

@@ -2,8 +2,8 @@
 
 Left: two successive iterates are the ends of a rod; every fifth rod of a run on the minimal
 problem, a centre that moves smoothly and an extent that grows beyond the edge.  Middle: the quartic
-loss, extent of the cycle against ``eta S`` through the edge at 2 and the pitchfork at 3.  Right: the
-minimal problem from below the edge, ``y`` and ``delta_x^2``: one rod misses the onset, a floor or
+loss, extent of the cycle against ``eta S`` through the edge at 2 and the pitchfork at 3.  Right:
+the minimal problem from below the edge, ``y`` and the extent: one rod misses the onset, a floor or
 rods on all axes cure it.
 """
 

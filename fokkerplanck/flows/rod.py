@@ -37,18 +37,17 @@ def rod_flow(
 ) -> Trajectory:
     r"""Flow of the centre ``c = (w + w')/2`` and the extent of two iterates w, w'.
 
-    The extent is ``Sigma ~ delta delta^T``, ``delta = (w' - w)/2``.
-    With the displacement ``F = -eta grad L`` of a step, J its derivative, at the ends ``+-`` of
+    The extent is ``Sigma ~ delta delta^T``, ``delta = (w' - w)/2``.  With the displacement ``F = -eta grad L`` of a step, J its derivative, at the ends ``+-`` of
     the rod ``c +- delta``::
 
         dc/dt     = (F+ + F-)/2 - (J+ + J-)(F+ + F-)/8
         dSigma/dt = (F+ F+^T + F- F-^T)/4 - 2 (Sigma - floor)
 
     per step (Regis and Chewi, arXiv 2602.01480); two steps of gradient descent obey the same
-    without the term in J exactly.  Its rods at rest are the 2-cycles of gradient descent, and others that
-    are not, of mean curvature ``-2/eta`` (derivations/14_rod_flow.py).  With momentum the state is
-    (w, u), u the last displacement, and ``F = (beta u - eta g, (beta - 1) u - eta g)``; a rod grows
-    above `critical_sharpness`.
+    without the term in J exactly.  Its rods at rest are the 2-cycles of gradient descent, and
+    others that are not, of mean curvature ``-2/eta`` (derivations/14_rod_flow.py).  With momentum
+    the state is (w, u), u the last displacement, and ``F = (beta u - eta g, (beta - 1) u - eta
+    g)``; a rod grows above `critical_sharpness`.
 
     Parameters
     ----------
