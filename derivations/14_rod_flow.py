@@ -427,7 +427,7 @@ def missed_onset() -> list[Statement]:
             "one rod along q > p: dp/dt = -2 (p - f), whatever the curvature y", used_by, True
         ),
         Statement(
-            "a floor keeps p > q, where it is so, for f > (eta epsilon)^2/4 (4 - u^2)/u^2, u = eta y",
+            "a floor f > (eta epsilon)^2/4 (4 - u^2)/u^2, u = eta y, keeps p > q where it is so",
             used_by,
             True,
             "at rest, y below the edge",

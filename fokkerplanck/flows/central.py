@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fokkerplanck.errors import FokkerPlanckError
+from fokkerplanck.errors import FokkerPlanckError, NotConverged
 from fokkerplanck.flows.complementarity import as_vector, solve_complementarity
 from fokkerplanck.flows.integrate import integrate
 from fokkerplanck.flows.landscape import Problem, pose, trajectory
@@ -24,6 +24,8 @@ RETURN_RATE = 1.0
 # Share of the critical sharpness below which a curvature has left the edge: well above the
 # integrator's error, and far below what the flow can be trusted to.
 LEFT = 1e-6
+# Changes of the number at the edge, per step: a flow that moves by a step's length has a few in all.
+MOST_CHANGES = 10
 
 
 def central_flow(
@@ -52,7 +54,8 @@ def central_flow(
     FokkerPlanckError
         When the start is beyond the edge.
     NotConverged
-        When curvatures reach the edge that do not depend on the parameters.
+        When curvatures reach the edge that do not depend on the parameters, or reach and leave it
+        without end.
     InvalidModel, UnboundSymbol, InvalidCoefficient, FokkerPlanckError
         When what is given makes no sense.
 
@@ -131,6 +134,11 @@ class _CentralFlow:
         while time < end:
             self.numbers.append(number)
             segments += 1
+            if segments > MOST_CHANGES * end:
+                raise NotConverged(
+                    f"curvatures reach and leave the edge more than {MOST_CHANGES} times a step, "
+                    f"the last time after {time:.6g} steps; smooth the loss there"
+                )
 
             def velocity(time: float, point: Array, number: int = number) -> Array:
                 return -self.problem.learning_rate * self.force(point, number)[0]

@@ -37,8 +37,8 @@ def rod_flow(
 ) -> Trajectory:
     r"""Flow of the centre ``c = (w + w')/2`` and the extent of two iterates w, w'.
 
-    The extent is ``Sigma ~ delta delta^T``, ``delta = (w' - w)/2``.  With the displacement ``F = -eta grad L`` of a step, J its derivative, at the ends ``+-`` of
-    the rod ``c +- delta``::
+    The extent is ``Sigma ~ delta delta^T``, ``delta = (w' - w)/2``.  With the displacement ``F =
+    -eta grad L`` of a step, J its derivative, at the ends ``+-`` of the rod ``c +- delta``::
 
         dc/dt     = (F+ + F-)/2 - (J+ + J-)(F+ + F-)/8
         dSigma/dt = (F+ F+^T + F- F-^T)/4 - 2 (Sigma - floor)
