@@ -24,7 +24,7 @@ RETURN_RATE = 1.0
 # Share of the critical sharpness below which a curvature has left the edge: well above the
 # integrator's error, and far below what the flow can be trusted to.
 LEFT = 1e-6
-# Changes of the number at the edge, per step: a flow that moves by a step's length has a few in all.
+# Changes of the number at the edge, per step: a flow that is resolved has a few in all.
 MOST_CHANGES = 10
 
 
@@ -145,7 +145,8 @@ class _CentralFlow:
 
             events = self._events(number)
             found = integrate(velocity, state, (time, end), method="LSODA", events=events)
-            for point in found.y.T if found.t.size else ():
+            # A segment within one step has no whole number, and SciPy then no array.
+            for point in np.reshape(found.y, (state.size, len(found.t))).T:
                 states.append(point)
                 covariances.append(self.force(point, number)[1])
             if found.status != 1 or found.t_events[-1].size:

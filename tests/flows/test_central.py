@@ -109,6 +109,17 @@ def test_leaves_the_edge_when_nothing_pushes() -> None:
     assert not flow.extent[-1]
 
 
+def test_curvatures_that_enter_within_one_step() -> None:
+    """Three, at times .2, .5 and .8: segments without a whole step between."""
+    x3, d = sp.symbols("x3 d")
+    loss = a * x1**2 / 2 + b * x2**2 / 2 + d * x3**2 / 2 - 0.01 * (a + b + d)
+    start = (0, 0, 0, *(EDGE - 0.01 * ETA * np.array([0.2, 0.5, 0.8])))
+    flow = flows.central_flow(loss, (x1, x2, x3, a, b, d), ETA, start, 6)
+    assert flow.info["segments"] == 4
+    np.testing.assert_allclose(flow.parameters[1:, 3:], EDGE, rtol=1e-9)
+    np.testing.assert_allclose(flow.times, np.arange(7))
+
+
 def test_start_beyond_the_edge_is_refused() -> None:
     with pytest.raises(
         FokkerPlanckError, match=r"at the start is 7, beyond the edge 2/eta = 6\.66"
