@@ -23,8 +23,8 @@ def stable_flow(
 
     Backward error analysis to relative order eta^2: a step of gradient descent is a unit of time of
     this flow up to eta^4, and at a fixed time ``eta * steps`` the distance is of order eta^3
-    (Hairer, Lubich and Wanner 2006, ch. IX; derivations/14_rod_flow.py).  The first two terms
-    descend ``L + (eta/4) |grad L|^2`` (Barrett and Dherin, ICLR 2021).  A flow passes no
+    (Hairer, Lubich and Wanner 2006, ch. IX; derivations/15_edge_of_stability.py).  The first two
+    terms descend ``L + (eta/4) |grad L|^2`` (Barrett and Dherin, ICLR 2021).  A flow passes no
     oscillation on: from a sharpness above ``2/eta`` it descends smoothly, where the iterates
     do not.
 

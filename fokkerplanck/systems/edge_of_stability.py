@@ -2,7 +2,8 @@
 
 Gradient descent on a curvature above ``2/eta`` oscillates; what limits the oscillation is the next
 order of the loss, in the same direction (`Quartic`) or through another parameter
-(`MinimalProblem`).  Every formula is proved in derivations/14_rod_flow.py.
+(`MinimalProblem`).  Every formula is proved in derivations/15_edge_of_stability.py, what concerns
+rods in derivations/14_rod_flow.py.
 """
 
 from __future__ import annotations
@@ -75,8 +76,7 @@ class Quadratic:
     def extent_rate(self, learning_rate: Any) -> sp.Expr:
         """``eta^2 S^2/2 - 2``: rate of growth of Sigma per step in rod flow.
 
-        Gradient descent has ``2 ln |1 - eta S|``, equal to it up to the second order in
-        ``eta S - 2``.
+        Gradient descent has ``2 ln |1 - eta S|``, equal to it to first order in ``eta S - 2``.
         """
         return (sp.sympify(learning_rate) * self.sharpness) ** 2 / 2 - 2
 
