@@ -9,7 +9,7 @@ Convention, everywhere: ``dp/dt = -d_i(A_i p) + d_i d_j (D_ij p)`` (Itô), ``D =
 
 from __future__ import annotations
 
-from fokkerplanck import errors, theory
+from fokkerplanck import errors, flows, theory
 from fokkerplanck.discretize.gauss_panels import Panels
 from fokkerplanck.discretize.grid import Grid, Mapped
 from fokkerplanck.discretize.mesh import Mesh
@@ -38,6 +38,7 @@ from fokkerplanck.results.rate_matrix import RateMatrix
 from fokkerplanck.results.slow_evolution import SlowEvolution
 from fokkerplanck.results.spectrum import Spectrum
 from fokkerplanck.results.statistics import Statistics
+from fokkerplanck.results.trajectory import Trajectory
 from fokkerplanck.sample.passage import sample_escape_rate
 from fokkerplanck.sample.paths import simulate
 from fokkerplanck.sample.schemes import EulerMaruyama, Tamed, WeakSecondOrder
@@ -103,6 +104,7 @@ __all__ = [
     "Statistics",
     "SubtractionFree",
     "Tamed",
+    "Trajectory",
     "TransitionOperator",
     "VectorField",
     "WeakSecondOrder",
@@ -117,6 +119,7 @@ __all__ = [
     "evolve",
     "first_passage_distribution",
     "first_passage_variance",
+    "flows",
     "gaussian_density",
     "mean_first_passage_time",
     "noise",

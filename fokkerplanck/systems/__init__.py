@@ -1,5 +1,5 @@
 """Systems from the literature, as models with their closed forms."""
 
-from fokkerplanck.systems import degenerate_valley, diagonal_network
+from fokkerplanck.systems import degenerate_valley, diagonal_network, edge_of_stability
 
-__all__ = ["degenerate_valley", "diagonal_network"]
+__all__ = ["degenerate_valley", "diagonal_network", "edge_of_stability"]

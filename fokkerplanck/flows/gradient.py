@@ -1,0 +1,61 @@
+"""Gradient flow: gradient descent with infinitely small steps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fokkerplanck.flows.integrate import integrate
+from fokkerplanck.flows.landscape import pose, trajectory
+from fokkerplanck.results.trajectory import Trajectory
+
+__all__ = ["gradient_flow"]
+
+Array = NDArray[np.float64]
+
+
+def gradient_flow(
+    loss: Any, variables: Any, learning_rate: float, start: Any, steps: int
+) -> Trajectory:
+    """``dw/dt = -eta grad L(w)``, one step a unit of time.
+
+    At a fixed time ``eta * steps`` the distance to gradient descent is of order eta.
+
+    Parameters
+    ----------
+    loss, variables, learning_rate, start, steps
+        As for `gradient_descent`.
+
+    Returns
+    -------
+    Trajectory
+
+    Raises
+    ------
+    InvalidModel, UnboundSymbol, InvalidCoefficient, FokkerPlanckError
+        When what is given makes no sense.
+
+    Examples
+    --------
+    >>> import sympy as sp
+    >>> w = sp.Symbol("w")
+    >>> gradient_flow(w**2 / 2, [w], 0.5, [1.0], 2).parameters.ravel()  # exp(-t/2)
+    array([1.    , 0.6065, 0.3679])
+    """
+    problem = pose(loss, variables, learning_rate, start, steps)
+    eta, gradient = problem.learning_rate, problem.landscape.gradient
+
+    def velocity(time: float, point: Array) -> Array:
+        return -eta * gradient(point)
+
+    found = integrate(velocity, problem.start, (0, problem.steps + 1), method="LSODA")
+    states = found.y.T
+    return trajectory(
+        problem,
+        states[:-1],
+        (states[:-1] + states[1:]) / 2,
+        method="gradient flow",
+        evaluations=found.nfev,
+    )
