@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import resource
 import statistics
@@ -201,7 +202,8 @@ PACKAGES = {"PARDISO": "pypardiso", "PyAMG and BiCGSTAB": "pyamg"}
 def measure(operator: fpk.FokkerPlanckOperator, solver: str, repeats: int) -> Outcome:
     """Solve `repeats` times, after a small problem that compiles; for a process of its own."""
     SOLVERS[solver](double_well(16) if operator.grid.dimension == 2 else double_well_3d(12))
-    # Forget the peak so far; from here on it starts at what is held now.
+    # Give back what the allocator holds, and forget the peak so far: it starts at what is in use.
+    ctypes.CDLL(None).malloc_trim(0)
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     load = os.getloadavg()[0]
