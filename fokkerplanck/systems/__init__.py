@@ -1,5 +1,5 @@
 """Systems from the literature, as models with their closed forms."""
 
-from fokkerplanck.systems import degenerate_valley, two_parabolas, two_valley
+from fokkerplanck.systems import degenerate_valley, random_shift_valley, two_parabolas, two_valley
 
-__all__ = ["degenerate_valley", "two_parabolas", "two_valley"]
+__all__ = ["degenerate_valley", "random_shift_valley", "two_parabolas", "two_valley"]

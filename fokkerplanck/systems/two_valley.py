@@ -265,7 +265,7 @@ class TwoValley:
         return spread * (self.L_d / self.y_d + 8 * self.x0**2 / (27 * self.y_f * self.f0))
 
     def y_freeze_approximation(self, threshold: Any) -> sp.Expr:
-        r"""``y_b q/(x2 - q)``, ``q^2 = Delta_S ln(Delta_S/(eps Phi)^2)``; real for eps small enough.
+        r"""``y_b q/(x2 - q)``, ``q^2 = Delta_S ln(Delta_S/(eps Phi)^2)``; real for small eps.
 
         Solves ``exp(-z2^2) = eps Phi/sqrt(Delta_S)``: the criterion with ``Phi/Delta_S`` for the
         growth rate, that is r = 1, and 1 for the factor ``sqrt(2/pi) q/f2`` of the deep rate.
