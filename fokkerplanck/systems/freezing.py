@@ -16,7 +16,7 @@ def first_crossing(equation: sp.Eq, coordinate: sp.Symbol, scale: float) -> floa
     """Where ``lhs - rhs`` first turns negative; infinite if nowhere, 0 if from the start.
 
     Both sides are positive; their logarithms are compared, evaluated by mpmath, since rates over
-    deep barriers leave the range of doubles.  The search goes up from ``1e-4 scale`` to ``1e4
+    deep barriers leave the range of doubles.  The search goes up from ``1e-3 scale`` to ``1e3
     scale`` by factors of 1.25: a stretch of negative sign shorter than that can be missed.
 
     Raises
@@ -32,10 +32,10 @@ def first_crossing(equation: sp.Eq, coordinate: sp.Symbol, scale: float) -> floa
     def difference(place: float) -> float:
         return float(sp.N(logarithm.xreplace({coordinate: sp.Float(place)})))
 
-    low = 1e-4 * scale
+    low = 1e-3 * scale
     if difference(low) <= 0:
         return 0.0
-    while low < 1e4 * scale:
+    while low < 1e3 * scale:
         high = 1.25 * low
         if difference(high) < 0:
             return float(brentq(difference, low, high, rtol=1e-12))

@@ -243,7 +243,7 @@ class TwoValley:
         """Where `freezing_criterion` is first met; infinite where it never is.
 
         At strong noise ``P_flat`` saturates while transitions go on, and the sharp valley is left
-        faster than eps times its growth for ever.  Searched from 1e-4 to 1e4 times the smallest of
+        faster than eps times its growth for ever.  Searched from 1e-3 to 1e3 times the smallest of
         ``y_b``, ``y_f`` and ``y_d``.
 
         Raises
