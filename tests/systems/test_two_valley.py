@@ -17,8 +17,8 @@ from fokkerplanck.systems.two_valley import TwoValley
 
 x, y = sp.symbols("x y", real=True)
 CONVENTIONS: tuple[Convention, ...] = ("ito", "stratonovich", "isothermal")
-# P(x > 0) at Delta_S = 1e-3 of a prototype that shares no code with the package.
-PROTOTYPE = {5: (0.9331539, 0.9189777, 0.9021106), 3: (0.7915965, 0.7552731, 0.7148989)}
+# P(x > 0) at Delta_S = 1e-3 of an independent program.
+INDEPENDENT = {5: (0.9331539, 0.9189777, 0.9021106), 3: (0.7915965, 0.7552731, 0.7148989)}
 NOISE = 1e-3
 VALLEY = TwoValley(noise=NOISE)
 
@@ -59,10 +59,12 @@ def test_parameters_may_be_symbols() -> None:
 
 @pytest.mark.parametrize("along", [5, 3])
 @pytest.mark.parametrize("convention", CONVENTIONS)
-def test_exact_odds_by_quadrature_and_prototype(along: int, convention: Convention) -> None:
+def test_exact_odds_by_quadrature_and_independent_program(
+    along: int, convention: Convention
+) -> None:
     section = VALLEY.at(along)
     closed = float(section.flat_probability(convention))
-    assert closed == pytest.approx(PROTOTYPE[along][CONVENTIONS.index(convention)], abs=1e-7)
+    assert closed == pytest.approx(INDEPENDENT[along][CONVENTIONS.index(convention)], abs=1e-7)
     density = sp.lambdify(x, section.density(convention), "math")
     flat, sharp = (
         quad(density, *ends, epsrel=1e-12, epsabs=0, points=[middle], limit=200)[0]
@@ -90,7 +92,7 @@ def test_solver_gives_the_odds_of_each_convention(along: int, convention: Conven
 def test_optimizer_at_fixed_y_is_ito() -> None:
     diffusion = VALLEY.at(5).optimizer(0.01).diffusion()
     density = fpk.stationary_density(fpk.assemble(diffusion, grid()))
-    assert density.probability(x > 0) == pytest.approx(PROTOTYPE[5][0], abs=5e-6)
+    assert density.probability(x > 0) == pytest.approx(INDEPENDENT[5][0], abs=5e-6)
 
 
 def test_isotropic_noise_has_the_gibbs_odds_at_every_depth() -> None:
@@ -112,7 +114,7 @@ def test_claim_that_flat_exceeds_equilibrium_depends_on_the_reading() -> None:
 
 
 def test_discrete_sgd_at_fixed_y() -> None:
-    """P(x > 0) at eta = .1 by the one-step operator of a prototype, off Itô's by .023."""
+    """P(x > 0) at eta = .1 by the one-step operator of an independent program, off Itô's by .023."""
     runs = fpk.simulate_sgd(
         VALLEY.at(3).optimizer(0.1), (0.01,), steps=12_000, runs=400, seed=3, save_every=100
     )
@@ -125,7 +127,7 @@ def test_discrete_sgd_at_fixed_y() -> None:
 # Passages --------------------------------------------------------------------------------------
 
 
-def test_rates_of_the_prototype() -> None:
+def test_rates_of_an_independent_program() -> None:
     section = VALLEY.at(5)
     times = [float(section.first_passage_time(side)) for side in SIDES]
     assert times == pytest.approx([86.082, 8.1526], rel=1e-5)
@@ -172,7 +174,7 @@ def test_committor_against_the_solver(convention: Convention) -> None:
     [("first_passage", 0.8035), ("ito", 0.7350), ("stratonovich", 0.7106), ("isothermal", 0.6843)],
 )
 def test_master_equation_of_a_cell_of_the_phase_diagram(reading: str, expected: float) -> None:
-    """eta = sigma = 10^(-14/9), 20 000 steps from y = 5, x = -.01 and .01: a prototype's P."""
+    """eta = sigma = 10^(-14/9), 20 000 steps from y = 5, x = -.01 and .01: an independent P."""
     eta = 10 ** (-14 / 9)
     valley = TwoValley(noise=eta**2)
     velocity = sp.lambdify(y, valley.velocity(), "math")
