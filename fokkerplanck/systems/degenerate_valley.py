@@ -25,6 +25,31 @@ kappa, Delta = sp.symbols("kappa Delta", positive=True)
 s = sp.Dummy("s", real=True)  # variable of integration, one object so that results compare equal
 
 
+def check_valley(valley: Any, *, positive: tuple[str, ...]) -> None:
+    """Sympify the fields of a valley model in place, match its variables by name, and check them.
+
+    Raises
+    ------
+    InvalidModel
+        When there are not 2 variables, `curvature` or `base_loss` contains the one across, or a
+        field named in `positive` is a number that is not.
+    """
+    variables = as_variables(valley.variables)
+    if len(variables) != 2:
+        raise InvalidModel(f"a valley has 2 variables, along and across it, not {variables}")
+    object.__setattr__(valley, "variables", variables)
+    for name in ("curvature", "base_loss"):
+        value = match_names(getattr(valley, name), variables)
+        if value.has(variables[1]):
+            raise InvalidModel(f"{name} = {value} must not depend on {variables[1]}")
+        object.__setattr__(valley, name, value)
+    object.__setattr__(valley, "noise", sp.sympify(valley.noise))
+    for name in positive:
+        value = getattr(valley, name)
+        if value.is_number and not value.is_positive:
+            raise InvalidModel(f"{name} must be positive, not {value}")
+
+
 @dataclass(frozen=True)
 class MinimalValley:
     r"""Valley ``L = L0(x) + lambda(x) y^2/2`` with constant noise, stronger across than along.
@@ -77,21 +102,8 @@ class MinimalValley:
     variables: Any = (x, y)
 
     def __post_init__(self) -> None:
-        variables = as_variables(self.variables)
-        if len(variables) != 2:
-            raise InvalidModel(f"a valley has 2 variables, along and across it, not {variables}")
-        object.__setattr__(self, "variables", variables)
-        for name in ("curvature", "base_loss"):
-            value = match_names(getattr(self, name), variables)
-            if value.has(variables[1]):
-                raise InvalidModel(f"{name} = {value} must not depend on {variables[1]}")
-            object.__setattr__(self, name, value)
-        for name in ("kappa", "noise"):
-            object.__setattr__(self, name, sp.sympify(getattr(self, name)))
-        for name in ("curvature", "kappa", "noise"):
-            value = getattr(self, name)
-            if value.is_number and not value.is_positive:
-                raise InvalidModel(f"{name} must be positive, not {value}")
+        object.__setattr__(self, "kappa", sp.sympify(self.kappa))
+        check_valley(self, positive=("curvature", "kappa", "noise"))
 
     @property
     def loss(self) -> sp.Expr:
