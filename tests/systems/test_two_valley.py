@@ -114,7 +114,7 @@ def test_claim_that_flat_exceeds_equilibrium_depends_on_the_reading() -> None:
 
 
 def test_discrete_sgd_at_fixed_y() -> None:
-    """P(x > 0) at eta = .1 by the one-step operator of an independent program, off Itô's by .023."""
+    """P(x > 0) at eta = .1 by the one-step operator of an independent program, .023 off Itô."""
     runs = fpk.simulate_sgd(
         VALLEY.at(3).optimizer(0.1), (0.01,), steps=12_000, runs=400, seed=3, save_every=100
     )
