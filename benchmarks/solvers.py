@@ -7,7 +7,7 @@ python -m benchmarks solvers --quick    # small grids
 1. Every cell against elimination with 60 digits or more, 12 x 12, in detailed balance and not.
 2. Gibbs weights in every cell, barrier of 50 noise strengths, 256 x 256, full tensor.
 3. Share of a well, barriers of 1 to 200, and who warned.
-4. Time, memory and their growth. Each measurement has a process of its own.
+4. Time, its growth, size of the factors. Each measurement has a process of its own.
 
 PARDISO is that of pypardiso; it and PyAMG are left out where they are not installed.
 """
@@ -221,10 +221,10 @@ def sweep_table(cells: int) -> Iterator[str]:
 
 
 def time_table(largest: int, repeats: int) -> Iterator[str]:
-    """Time and memory; the exponent is that of time against the number of cells."""
-    yield "## Time and memory"
+    """The exponent is that of processor time against the number of cells."""
+    yield "## Time"
     yield ""
-    yield "| problem | solver | cells | s | processor s | exponent | memory, MB | load | evidence |"
+    yield "| problem | solver | cells | s | processor s | exponent | load | evidence |"
     yield "|---|---|---|---|---|---|---|---|---|"
     for problem, solver, sizes in TIMED:
         if solver not in available():
@@ -237,7 +237,7 @@ def time_table(largest: int, repeats: int) -> Iterator[str]:
             outcome = _alone(operator, solver, 1 if operator.grid.size > 600_000 else repeats)
             size = " x ".join([str(cells)] * operator.grid.dimension)
             if isinstance(outcome, str):
-                yield f"| {problem} | {solver} | {size} | {outcome} | | | | | |"
+                yield f"| {problem} | {solver} | {size} | {outcome} | | | | |"
                 continue
             growth = ""
             if before is not None:
@@ -246,8 +246,7 @@ def time_table(largest: int, repeats: int) -> Iterator[str]:
             before = operator.grid.size, outcome.cpu
             yield (
                 f"| {problem} | {solver} | {size} | {outcome.seconds:.2f} | {outcome.cpu:.2f} | "
-                f"{growth} | {outcome.memory / 1e6:.0f} | {outcome.load:.1f} | "
-                f"{_evidence(outcome)} |"
+                f"{growth} | {outcome.load:.1f} | {_evidence(outcome)} |"
             )
 
 
@@ -257,5 +256,5 @@ def _evidence(outcome: Outcome) -> str:
     if "rounding" in known:
         parts.append(f"relative error {known['rounding']:.0e}")
     if "factor_entries" in known:
-        parts.append(f"{known['factor_entries'] / 1e6:.1f}e6 entries")
+        parts.append(f"factors of {8e-6 * known['factor_entries']:.0f} MB")
     return ", ".join(parts)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
-import resource
 import statistics
 import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -41,15 +38,13 @@ FULL_3D = sp.Matrix([[1, HALF, 0.2], [HALF, 1, 0], [0.2, 0, HALF]])
 class Outcome:
     """What one solver did on one problem.
 
-    `seconds` and `cpu` are medians of wall and processor time, `memory` the growth of the
-    process's peak in bytes (Linux), `load` the machine's load average, `info` the solver's own
-    evidence.
+    `seconds` and `cpu` are medians of wall and processor time, `load` the machine's load average,
+    `info` the solver's own evidence.
     """
 
     weights: Array
     seconds: float
     cpu: float
-    memory: int
     load: float
     warned: bool
     info: dict[str, Any] = field(default_factory=dict)
@@ -202,10 +197,6 @@ PACKAGES = {"PARDISO": "pypardiso", "PyAMG and BiCGSTAB": "pyamg"}
 def measure(operator: fpk.FokkerPlanckOperator, solver: str, repeats: int) -> Outcome:
     """Solve `repeats` times, after a small problem that compiles; for a process of its own."""
     SOLVERS[solver](double_well(16) if operator.grid.dimension == 2 else double_well_3d(12))
-    # Give back what the allocator holds, and forget the peak so far: it starts at what is in use.
-    ctypes.CDLL(None).malloc_trim(0)
-    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     load = os.getloadavg()[0]
     times = []
     with warnings.catch_warnings(record=True) as caught:
@@ -214,7 +205,6 @@ def measure(operator: fpk.FokkerPlanckOperator, solver: str, repeats: int) -> Ou
             began, processor = time.perf_counter(), time.process_time()
             weights, info = SOLVERS[solver](operator)
             times.append((time.perf_counter() - began, time.process_time() - processor))
-    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     seconds, cpu = (statistics.median(column) for column in zip(*times, strict=True))
     warned = any(issubclass(w.category, MetastableWarning) for w in caught)
-    return Outcome(weights, seconds, cpu, 1024 * (after - before), load, warned, info)
+    return Outcome(weights, seconds, cpu, load, warned, info)
