@@ -23,6 +23,7 @@ from fokkerplanck.errors import FokkerPlanckError, GridMismatch, InvalidGrid, In
 from fokkerplanck.model.optimizers import SGD, SGLD
 from fokkerplanck.results.density import Density
 from fokkerplanck.results.slow_evolution import SlowEvolution
+from fokkerplanck.solve.linear.blas import single_threaded_blas
 from fokkerplanck.solve.steps_slow_moments import Followed, FollowedMean, FollowedMoments
 
 __all__ = ["slow_evolution"]
@@ -150,8 +151,9 @@ def slow_evolution(
     if moments:
         state = FollowedMoments(first, panels, at, columns, side)
     masses = np.empty((steps, panels.size))
-    mean, blocks, tallies, lost = _forwards(state, first, masses, (low, high), move)
-    settled = _backwards(first, panels, at, masses, blocks, (side, begins))
+    with single_threaded_blas():
+        mean, blocks, tallies, lost = _forwards(state, first, masses, (low, high), move)
+        settled = _backwards(first, panels, at, masses, blocks, (side, begins))
     info = Info(
         unknowns=panels.size,
         operators=len(blocks) + 1,
@@ -164,9 +166,7 @@ def slow_evolution(
     return SlowEvolution(density, mean, probability, settled, info, *spread)
 
 
-def _spread(
-    mean: Array, tallies: Array, begins: NDArray[np.bool_]
-) -> tuple[Array, Array, Array]:
+def _spread(mean: Array, tallies: Array, begins: NDArray[np.bool_]) -> tuple[Array, Array, Array]:
     """Standard deviation; means and standard deviations in the region and outside."""
     share = float(begins.mean())
     start = np.array([[[share, 1.0 - share], [0.0, 0.0], [0.0, 0.0]]])
