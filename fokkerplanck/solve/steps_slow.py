@@ -94,13 +94,15 @@ def slow_evolution(
     Returns
     -------
     SlowEvolution
+        `info` holds ``unknowns``, ``operators``, ``lost_mass`` (given back at the walls), and the
+        largest ``negative_mass`` after a step, which two moments may leave.
 
     Raises
     ------
     InvalidModel
         When there are not two variables, or a break of the loss moves with the slow one.
     FokkerPlanckError
-        When the slow variable leaves its range.
+        When the slow variable leaves its range, or is too widely spread for two moments.
     GridMismatch, InvalidGrid, InvalidRegion
 
     Notes
@@ -147,9 +149,11 @@ def slow_evolution(
     first = SlicedStep(step, number, float(states[0, number]))
     move = SHARE * (high - low) if largest_move is None else float(largest_move)
     columns = first.columns(panels, at)
-    state: Followed = FollowedMean(first, panels, at, columns)
-    if moments:
-        state = FollowedMoments(first, panels, at, columns, side)
+    state: Followed = (
+        FollowedMoments(first, panels, at, columns, side)
+        if moments
+        else FollowedMean(first, panels, at, columns)
+    )
     masses = np.empty((steps, panels.size))
     with single_threaded_blas():
         mean, blocks, tallies, lost = _forwards(state, first, masses, (low, high), move)
@@ -158,6 +162,7 @@ def slow_evolution(
         unknowns=panels.size,
         operators=len(blocks) + 1,
         lost_mass=lost + float(columns.lost.mean()),
+        negative_mass=state.negative,
         seconds=clock.perf_counter() - began,
     )
     probability = np.append(begins.mean(), masses @ side)

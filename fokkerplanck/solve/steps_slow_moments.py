@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from fokkerplanck.discretize.gauss_panels import Panels
 from fokkerplanck.discretize.transition_panels import Columns
 from fokkerplanck.discretize.transition_slice import SlicedStep
+from fokkerplanck.errors import FokkerPlanckError
 
 __all__ = ["Followed", "FollowedMean", "FollowedMoments"]
 
@@ -25,6 +26,8 @@ Array = NDArray[np.float64]
 # Standard deviations of the slow variable between heights: the outer nodes of Gauss–Hermite, with
 # which expectations of the interpolated are exact up to degree 5 where its law is normal.
 APART = np.sqrt(3.0)
+# Negative mass above which the interpolation has failed: less than it costs where it holds.
+NEGATIVE = 1e-6
 
 
 class Followed(Protocol):
@@ -34,6 +37,7 @@ class Followed(Protocol):
     masses: Array
     mean: float
     tally: Array
+    negative: float
 
     def enter(self, part: SlicedStep, move: float) -> Columns:
         """Take the operator at a height; the slow variable will pass it within half a move."""
@@ -49,7 +53,7 @@ class FollowedMean:
         self.panels = panels
         self.masses: Array = columns.masses.mean(axis=1)
         self.mean = first.height + float(first.drift(at).mean())
-        self.tally = np.zeros(0)
+        self.tally, self.negative = np.zeros(0), 0.0
 
     def enter(self, part: SlicedStep, move: float) -> Columns:
         columns = part.columns(self.panels, self.panels.mesh[0])
@@ -74,7 +78,8 @@ class FollowedMoments:
     ) -> None:
         self.panels = panels
         self._sides = np.column_stack([side, ~side]).astype(float)
-        self.mean = first.height
+        self._name = first.step.names[first.slow]
+        self.mean, self.negative = first.height, 0.0
         here = np.zeros((3, at.size))
         here[0] = 1.0 / at.size
         self._settle(_carried(panels.mesh[0], columns.masses, _shifts(first, at), here))
@@ -96,7 +101,21 @@ class FollowedMoments:
         self._settle(_carried(self.panels.mesh[0], self._operator, self._shift, weighted))
 
     def _settle(self, moments: Array) -> None:
-        """Count from the new mean."""
+        """Count from the new mean.
+
+        Raises
+        ------
+        FokkerPlanckError
+        """
+        negative = -float(np.minimum(moments[0], 0.0).sum())
+        # Also where it is not a number.
+        if not negative <= NEGATIVE:
+            raise FokkerPlanckError(
+                f"the masses of the fast variable have a negative part of {negative:.2g} where the "
+                f"mean of {self._name} is {self.mean:.4g}: its spread is too wide for two moments; "
+                "use moments=0, runs of SGD, or a Grid of both variables"
+            )
+        self.negative = max(self.negative, negative)
         error = float(moments[1].sum() / moments[0].sum())
         self.mean += error
         moments[2] -= error * (2.0 * moments[1] - error * moments[0])
