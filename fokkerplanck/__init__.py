@@ -65,6 +65,7 @@ from fokkerplanck.solve.stepping.rational_exponential import RationalExponential
 from fokkerplanck.solve.stepping.trbdf2 import TRBDF2
 from fokkerplanck.solve.steps_distribution import first_passage_distribution
 from fokkerplanck.solve.steps_slow import slow_evolution
+from fokkerplanck.solve.steps_slow_sweep import slow_sweep
 
 __version__ = "0.1.0"
 
@@ -131,6 +132,7 @@ __all__ = [
     "simulate",
     "simulate_sgd",
     "slow_evolution",
+    "slow_sweep",
     "spectrum",
     "stationary_density",
     "symmetry",

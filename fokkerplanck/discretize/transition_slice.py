@@ -62,6 +62,17 @@ class SlicedStep:
         change: Array = self.step.mean(self._points(x))[self.slow] - self.height
         return change
 
+    def following(self, x: Array) -> tuple[Array, Array, Array]:
+        """Mean change of the slow variable, its slope in that of the fast one, and what is left.
+
+        ``v``, ``C12/C11`` and ``C22 - C12^2/C11``, the variance given the fast variable.
+        """
+        covariance = self.step.covariance(self._points(x))
+        fast = 1 - self.slow
+        slope = covariance[fast, self.slow] / covariance[fast, fast]
+        left = covariance[self.slow, self.slow] - slope * covariance[fast, self.slow]
+        return self.drift(x), slope, np.maximum(left, 0.0)
+
     def breaks(self, lower: float, upper: float) -> Array:
         """Where the step jumps or bends."""
         return self.step.breaks(lower, upper, {self.slow: self.height})

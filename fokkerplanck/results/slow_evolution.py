@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,12 @@ class SlowEvolution:
         Entry n: the probability that the side of the region does not change any more after n
         steps; the distribution function of the step of the last change.
     info : Info
+    slow_std : (steps + 1,) or None
+        Standard deviation of the slow variable, where its moments were followed.
+    slow_by_side : (steps + 1, 2) or None
+        Its mean in the region and outside; NaN where the probability of that side is zero.
+    slow_std_by_side : (steps + 1, 2) or None
+        Its standard deviation in the region and outside, likewise.
     """
 
     density: Density
@@ -40,16 +46,19 @@ class SlowEvolution:
     probability: Array
     settled: Array
     info: Info = field(default_factory=Info)
+    slow_std: Array | None = None
+    slow_by_side: Array | None = None
+    slow_std_by_side: Array | None = None
 
     def __post_init__(self) -> None:
-        for name in ("slow", "probability", "settled"):
-            values = np.asarray(getattr(self, name))
-            object.__setattr__(self, name, read_only(values, values.shape))
+        for each in fields(self):
+            if each.name not in ("density", "info") and getattr(self, each.name) is not None:
+                values = np.asarray(getattr(self, each.name))
+                object.__setattr__(self, each.name, read_only(values, values.shape))
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Arrays come back writable from a pickle; the constructor closes them again.
-        fields = (self.density, self.slow, self.probability, self.settled, self.info)
-        return SlowEvolution, fields
+        return SlowEvolution, tuple(getattr(self, each.name) for each in fields(self))
 
     @property
     def last_change(self) -> float:

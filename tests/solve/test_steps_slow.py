@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 import sympy as sp
+from scipy.stats import norm
 
 import fokkerplanck as fpk
 from fokkerplanck.errors import FokkerPlanckError, GridMismatch, InvalidGrid, InvalidModel
+from fokkerplanck.systems.two_valley import TwoValley
 
 x, y = sp.symbols("x y", real=True)
 STARTS = ((-0.01, 5.0), (0.01, 5.0))
@@ -103,6 +105,99 @@ def test_masses_are_conserved_and_sides_settle(pair: tuple[fpk.SGD, fpk.SlowEvol
     assert finer.last_change == pytest.approx(run.last_change, rel=3e-3)
 
 
+def test_moments_of_a_normal_process_are_its_covariance() -> None:
+    """A linear step keeps normal laws normal; every term of the step has its part in this."""
+    curvature = np.array([[1.0, 0.04], [0.04, 0.02]])
+    noise = np.array([[1.0, 0.3], [0.3, 0.15]])
+    eta, at, steps = 0.25, np.array([0.6, 3.0]), 60
+    loss = sp.expand(sum(curvature[i, j] * (x, y)[i] * (x, y)[j] / 2
+                         for i in range(2) for j in range(2))) - y / 10  # fmt: skip
+    sgd = fpk.SGD(loss, (x, y), fpk.noise.Covariance(sp.Matrix(noise)), learning_rate=eta)
+    run = fpk.slow_evolution(
+        sgd, fpk.Panels(x=(-3.5, 3.5)), (y, 0, 5), at, steps, region=x > 0, moments=2
+    )
+    mean, covariance = at, np.zeros((2, 2))
+    step = np.eye(2) - eta * curvature
+    for _ in range(steps):
+        mean = step @ mean + eta * np.array([0.0, 0.1])
+        covariance = step @ covariance @ step.T + eta**2 * noise
+    deviation = np.sqrt(covariance[1, 1])
+    assert run.slow[-1] == pytest.approx(mean[1], abs=1e-6)
+    assert run.density.mean()[0] == pytest.approx(mean[0], abs=1e-5)
+    assert run.slow_std is not None
+    assert run.slow_by_side is not None
+    assert run.slow_std[-1] == pytest.approx(deviation, rel=1e-4)
+    law = norm(mean[0], np.sqrt(covariance[0, 0]))
+    mills = law.pdf(0.0) * covariance[0, 1] / np.array([law.sf(0.0), -law.cdf(0.0)])
+    assert run.slow_by_side[-1] - run.slow[-1] == pytest.approx(mills, rel=1e-3)
+    assert run.slow_std_by_side is not None
+    slope = covariance[0, 1] / covariance[0, 0]
+    inside = covariance[1, 1] - mills * (mills + slope * mean[0])
+    assert run.slow_std_by_side[-1] == pytest.approx(np.sqrt(inside), rel=1e-3)
+    assert run.slow_std[0] == 0.0
+    # All starts are on one side.
+    assert run.slow_by_side[0, 0] == 3.0
+    assert np.isnan(run.slow_by_side[0, 1])
+
+
+def test_moments_agree_with_runs_in_the_plane(pair: tuple[fpk.SGD, fpk.SlowEvolution]) -> None:
+    sgd, alone = pair
+    _, panels = two_valleys(0.1, 0.01, 15.0)
+    run = fpk.slow_evolution(sgd, panels, (y, 5, 15), STARTS, 500, region=x > 0, moments=2)
+    assert np.abs(run.probability - alone.probability).max() < 1e-3
+    assert np.abs(run.slow - alone.slow).max() < 1e-3
+    assert run.last_change == pytest.approx(alone.last_change, rel=0.01)
+    assert run.density.mass == pytest.approx(1.0, abs=1e-11)
+    assert run.density.values.min() >= 0.0
+    assert pickle.loads(pickle.dumps(run)).slow_std[-1] == run.slow_std[-1]
+    count = 20_000
+    starts = np.tile(np.array(STARTS), (count // 2, 1))
+    runs = fpk.simulate_sgd(sgd, starts, steps=500, runs=count, seed=4, save_every=50)
+    for save in (1, 3, 10):
+        n, heights = 50 * save, runs.values[save, :, 1]
+        within(heights, run.slow[n], run.slow_std[n])
+        flat = runs.values[save, :, 0] > 0
+        for number, side in enumerate((flat, ~flat)):
+            within(heights[side], run.slow_by_side[n, number], run.slow_std_by_side[n, number])
+
+
+def within(heights: np.ndarray, mean: float, deviation: float) -> None:
+    """Mean and variance within three standard errors."""
+    square = (heights - heights.mean()) ** 2
+    root = np.sqrt(heights.size)
+    assert abs(heights.mean() - mean) < 3 * heights.std() / root
+    assert abs(square.mean() - deviation**2) < 3 * square.std() / root
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("eta", "sigma", "highest", "flat", "deviation", "means"),
+    [
+        (0.0278256, 0.0278256, 20.0, 0.7165, 0.01507, (17.8702, 17.8826)),
+        (0.01, 0.0774264, 11.0, 0.7041, 0.00419, (9.69948, 9.70563)),
+    ],
+)
+def test_moments_of_a_phase_diagram(
+    eta: float,
+    sigma: float,
+    highest: float,
+    flat: float,
+    deviation: float,
+    means: tuple[float, float],
+) -> None:
+    """By an independent program, with the covariance that leaves out a term of the Hessian."""
+    _, panels = two_valleys(eta, sigma, highest)
+    sgd = TwoValley(noise=eta * sigma).optimizer(eta, covariance="shortened_hessian")
+    run = fpk.slow_evolution(
+        sgd, panels, (y, 5, highest), STARTS, 20_000, region=x > 0, moments=2, largest_move=0.1
+    )
+    assert run.probability[-1] == pytest.approx(flat, abs=1e-4)
+    assert run.slow_std is not None
+    assert run.slow_by_side is not None
+    assert run.slow_std[-1] == pytest.approx(deviation, abs=6e-6)
+    assert run.slow_by_side[-1] == pytest.approx(means, abs=6e-5)
+
+
 def test_a_slow_variable_that_stands_still_changes_nothing() -> None:
     """Without a slope along y this is the one-step operator of x alone."""
     loss = (x**2 - 1) ** 2 / 4
@@ -146,6 +241,13 @@ def test_refusals() -> None:
         follow(on=fpk.Grid(x=(-1, 1, 10)))
     with pytest.raises(InvalidModel, match="one of two variables"):
         follow(optimizer=fpk.SGD(x**2, (x,), fpk.noise.Isotropic(1), learning_rate=0.1))
+    with pytest.raises(FokkerPlanckError, match="0 or 2, not 1"):
+        fpk.slow_evolution(sgd, panels, (y, 5, 15), STARTS, 3, region=x > 0, moments=1)
+    wide = fpk.SGD(x**2 * y, (x, y), fpk.noise.Isotropic(4), learning_rate=0.2)
+    with pytest.raises(FokkerPlanckError, match="too wide for two moments"):
+        fpk.slow_evolution(
+            wide, fpk.Panels(x=(-4, 4)), (y, -8, 8), (0.5, 1.0), 60, region=x > 0, moments=2
+        )
     tilted = fpk.SGD(sp.Abs(x - y / 10), (x, y), fpk.noise.Isotropic(1), learning_rate=0.1)
     with pytest.raises(InvalidModel, match="stands still"):
         follow(optimizer=tilted, on=fpk.Panels(x=(-2, 2)), start=(0.0, 6.0))
