@@ -117,7 +117,7 @@ def test_quadratic(product: float, order: int) -> None:
 def test_wells_are_the_cycle() -> None:
     eta = 2.1
     rod = fpk.StochasticRod(model("quartic", eta, 0.05), order=1)
-    wells = [p.point[0] for p in fpk.critical_points(rod, fpk.Grid(s=(-1, 1, 100)))]
+    wells = [p.position[0] for p in fpk.critical_points(rod, fpk.Grid(s=(-1, 1, 100)))]
     extent = float(Quartic(1, 1).extent(eta))
     run = fpk.flows.gradient_descent(LOSSES["quartic"], (w,), eta, (0.2,), 400)
     cycle = sorted(run.parameters[-2:, 0])
@@ -140,12 +140,12 @@ def test_sampled_chain() -> None:
 
 def test_density_of_iterate_is_even_and_keeps_what_comes_with_it() -> None:
     rod = fpk.StochasticRod(model("quartic", 2.1, 0.1))
-    grid = fpk.Grid(s=(-1, 1, 4))
+    grid = fpk.Grid(s=(-0.3, 0.3, 4))
     values, error = np.array([0.2, 0.6, 0.8, 0.4]), np.array([0.03, 0.0, 0.1, 0.04])
     with np.errstate(divide="ignore"):
         given = fpk.Density(values, grid, fpk.Density(values, grid).info, error, np.log(values))
     theta = rod.density_of_iterate(given)
-    assert theta.grid == fpk.Grid(w=(-1, 1, 4))
+    assert theta.grid == fpk.Grid(w=(-0.3, 0.3, 4))
     assert np.allclose(theta.values, [0.3, 0.7, 0.7, 0.3])
     assert np.allclose(np.exp(theta.log_values), theta.values)
     assert np.allclose(theta.standard_error, [0.025, 0.05, 0.05, 0.025])
