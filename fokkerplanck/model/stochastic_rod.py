@@ -21,6 +21,7 @@ from fokkerplanck.errors import FokkerPlanckWarning, GridMismatch, InvalidModel,
 from fokkerplanck.model.diffusion import Diffusion
 from fokkerplanck.model.optimizers import SGD, SGLD
 from fokkerplanck.model.points import POINTS, equal_at, random_points, value_at
+from fokkerplanck.model.samples import Dataset, SampleMean
 from fokkerplanck.model.symbols import differentiate, has_jumps
 
 __all__ = ["StochasticRod"]
@@ -32,6 +33,8 @@ Array = NDArray[np.float64]
 NEAR = 0.4
 # Points at which that mean is taken: quantiles of the density.
 QUANTILES = 41
+# Rows, evenly spaced, that stand for larger data in that mean; it only decides on a warning.
+ROWS = 50
 # Walls and cells this near to their mirror images, relative to the domain, are the same.
 SYMMETRIC = 1e-9
 
@@ -160,7 +163,8 @@ class StochasticRod(Diffusion):
         -------
         Density
             On the same cells, the axis named as the variable of the loss; `info` has
-            ``step_slope``, the root mean square of ``b'`` over the density.
+            ``step_slope``, the root mean square of ``b'`` over the density (of a loss averaged over
+            data from 50 rows at most).
 
         Raises
         ------
@@ -203,12 +207,15 @@ class StochasticRod(Diffusion):
             names = [p.name for p in self.parameters]
             raise UnboundSymbol(f"{names} have no value; use rod.subs(...) before")
         (s,) = self.variables
-        slope = differentiate(self.step, s)
+        slope = sp.sympify(differentiate(self.step, s))
         cumulative = np.cumsum(density.masses) / density.mass
         shares = (np.arange(QUANTILES) + 0.5) / QUANTILES
         cells = np.minimum(np.searchsorted(cumulative, shares), cumulative.size - 1)
         points = density.grid.centers[0][cells]
-        values = [float(sp.sympify(slope).xreplace({s: sp.Float(x)}).evalf()) for x in points]
+        values = [
+            float(slope.xreplace({s: sp.Float(x)}).replace(SampleMean, _mean_of_rows).evalf())
+            for x in points
+        ]
         return float(np.sqrt(np.mean(np.square(values))))
 
 
@@ -260,6 +267,14 @@ def _require_constant(theta: sp.Symbol, s: sp.Symbol, step: sp.Expr, variance: s
             f"order 2 takes three derivatives of the loss, whose gradient bends or jumps in "
             f"{theta}; use order=1"
         )
+
+
+def _mean_of_rows(expression: sp.Expr, data: Dataset) -> sp.Expr:
+    rows = [
+        expression.xreplace(dict(zip(data.symbols, map(sp.Float, row), strict=True)))
+        for row in data.table[:: -(-data.size // ROWS)]
+    ]
+    return sp.Add(*rows) / len(rows)
 
 
 def _vanishes(expression: sp.Expr, s: sp.Symbol) -> bool:

@@ -99,7 +99,7 @@ def test_rate_of_phase_slips(product: float) -> None:
     rod = fpk.assemble(fpk.StochasticRod(sgd), fpk.Grid(s=(-0.8, 0.8, 800)))
     rate = -np.linalg.eigvals(rod.matrix.toarray()).real
     found = product * np.sort(rate)[1]
-    assert found == pytest.approx(slips, rel=0.02 if product < 2.1 else 0.05)
+    assert found == pytest.approx(slips, rel=0.005 if product < 2.1 else 0.015)
 
 
 @pytest.mark.parametrize("product", [0.5, 1.0, 1.9])
@@ -199,6 +199,28 @@ def test_noise_that_varies() -> None:
     assert sp.expand(rod.drift[0] - (-(s**3))) == 0
     with pytest.raises(InvalidModel, match="use order=1"):
         fpk.StochasticRod(sgd)
+
+
+def test_minibatches_of_data() -> None:
+    """Curvature E x^2 = 1 and tanh's noise, on top of injected noise; against the exact chain."""
+    x = sp.Symbol("x", real=True)
+    table = np.linspace(-1.5, 1.5, 60)
+    loss = x**2 * sp.log(sp.cosh(w)) / np.mean(table**2)
+    sgld = fpk.SGLD(
+        loss,
+        (w,),
+        fpk.noise.PerSample(loss, {x: table}),
+        learning_rate=2.0,
+        batch_size=100,
+        temperature=0.002,
+    )
+    rod = fpk.StochasticRod(sgld, order=1)
+    density = fpk.stationary_density(fpk.assemble(rod, fpk.Grid(s=(-1.5, 1.5, 1000))))
+    theta = rod.density_of_iterate(density)
+    chain = fpk.transition_operator(sgld, fpk.Panels(w=(-1.5, 1.5)))
+    assert distance(theta, fpk.stationary_density(chain)) < 0.05
+    # b' = -2 tanh^2, near -2 s^2.
+    assert 1.5 < theta.info["step_slope"] / float(theta.covariance()[0, 0]) < 4
 
 
 @pytest.mark.parametrize(
