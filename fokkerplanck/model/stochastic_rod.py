@@ -10,7 +10,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from itertools import islice
 from typing import Any, Literal
 
 import numpy as np
@@ -20,7 +19,7 @@ from numpy.typing import NDArray
 from fokkerplanck.errors import FokkerPlanckWarning, GridMismatch, InvalidModel, UnboundSymbol
 from fokkerplanck.model.diffusion import Diffusion
 from fokkerplanck.model.optimizers import SGD, SGLD
-from fokkerplanck.model.points import POINTS, equal_at, random_points, value_at
+from fokkerplanck.model.points import vanishes
 from fokkerplanck.model.samples import Dataset, SampleMean
 from fokkerplanck.model.symbols import differentiate, has_jumps
 
@@ -243,13 +242,13 @@ def _step(sgd: SGD | SGLD, s: sp.Symbol) -> sp.Expr:
 
 
 def _require_even(theta: sp.Symbol, s: sp.Symbol, step: sp.Expr, variance: sp.Expr) -> None:
-    if not _vanishes(step + step.xreplace({s: -s}), s):
+    if not vanishes(step + step.xreplace({s: -s}), (s,)):
         raise InvalidModel(
             f"the loss is not even in {theta}: where it is not, the centre of the rod moves with "
             f"s, which is not covered; write an even loss in the distance from its minimum, or "
             "use transition_operator"
         )
-    if not _vanishes(variance - variance.xreplace({s: -s}), s):
+    if not vanishes(variance - variance.xreplace({s: -s}), (s,)):
         raise InvalidModel(
             f"the noise is not even in {theta}: s meets another one at every second step, which "
             "is not covered; use transition_operator"
@@ -275,18 +274,6 @@ def _mean_of_rows(expression: sp.Expr, data: Dataset) -> sp.Expr:
         for row in data.table[:: -(-data.size // ROWS)]
     ]
     return sp.Add(*rows) / len(rows)
-
-
-def _vanishes(expression: sp.Expr, s: sp.Symbol) -> bool:
-    """Whether an expression is zero: expanded, or to 15 digits at random points."""
-    if sp.expand(expression) == 0:
-        return True
-    column = sp.Matrix([expression])
-    values = (value_at(column, point) for point in random_points(expression, (s,), 10 * POINTS))
-    tested = list(islice((value for value in values if value is not None), POINTS))
-    if not tested:
-        raise InvalidModel(f"{expression} is no finite real number at any point tried")
-    return all(equal_at(value, sp.zeros(1)) for value in tested)
 
 
 def _require_symmetric(grid: Any) -> None:

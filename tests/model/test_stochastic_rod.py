@@ -218,7 +218,7 @@ def test_minibatches_of_data() -> None:
     density = fpk.stationary_density(fpk.assemble(rod, fpk.Grid(s=(-1.5, 1.5, 1000))))
     theta = rod.density_of_iterate(density)
     chain = fpk.transition_operator(sgld, fpk.Panels(w=(-1.5, 1.5)))
-    assert distance(theta, fpk.stationary_density(chain)) < 0.05
+    assert distance(theta, fpk.stationary_density(chain)) < 0.03  # 0.11 without minibatch noise
     # b' = -2 tanh^2, near -2 s^2.
     assert 1.5 < theta.info["step_slope"] / float(theta.covariance()[0, 0]) < 4
 
