@@ -22,6 +22,7 @@ from fokkerplanck.discretize.transition import TransitionOperator, transition_op
 from fokkerplanck.model import noise, symmetry
 from fokkerplanck.model.diffusion import Diffusion
 from fokkerplanck.model.optimizers import SGD, SGLD, Momentum
+from fokkerplanck.model.stochastic_rod import StochasticRod
 from fokkerplanck.observe.critical_points import critical_points
 from fokkerplanck.observe.current import probability_current
 from fokkerplanck.observe.entropy import entropy_production
@@ -103,6 +104,7 @@ __all__ = [
     "SparseLU",
     "Spectrum",
     "Statistics",
+    "StochasticRod",
     "SubtractionFree",
     "Tamed",
     "Trajectory",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -135,6 +136,26 @@ class Grid:
     def only(self, *names: str) -> Grid:
         """The grid of some of the axes, in the order of `names`."""
         return Grid._of(tuple(self.axis(name) for name in names))
+
+    def renamed(self, *names: str) -> Grid:
+        """The same cells under other names.
+
+        Raises
+        ------
+        GridMismatch
+            When there is not one name for each axis, or two are the same.
+
+        Examples
+        --------
+        >>> Grid(s=(-1, 1, 40)).renamed("x")
+        Grid(x=(-1, 1, 40))
+        """
+        if len(set(names)) != self.dimension or len(names) != self.dimension:
+            raise GridMismatch(f"{names} are not {self.dimension} different names of axes")
+        grid = copy(self)
+        axes = tuple(replace(a, name=str(n)) for a, n in zip(self.axes, names, strict=True))
+        object.__setattr__(grid, "axes", axes)
+        return grid
 
     def coarsened(self) -> Grid:
         """The same domain with half as many cells along every axis, rounded up.

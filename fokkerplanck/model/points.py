@@ -11,9 +11,10 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import sympy as sp
 
+from fokkerplanck.errors import InvalidModel
 from fokkerplanck.model.samples import Dataset, SampleMean
 
-__all__ = ["POINTS", "Point", "equal_at", "random_points", "value_at"]
+__all__ = ["POINTS", "Point", "equal_at", "random_points", "value_at", "vanishes"]
 
 POINTS = 6
 SEED = 20230609
@@ -69,3 +70,26 @@ def equal_at(left: sp.MatrixBase, right: sp.MatrixBase) -> bool:
     return all(
         abs(a - b) <= AGREE * (1 + abs(a) + abs(b)) for a, b in zip(left, right, strict=True)
     )
+
+
+def vanishes(expression: sp.Expr, variables: Sequence[sp.Symbol]) -> bool:
+    """Whether an expression is zero: expanded, or to 15 digits at random points.
+
+    Raises
+    ------
+    InvalidModel
+        When it has no finite real value at any point tried.
+    """
+    if sp.expand(expression) == 0:
+        return True
+    column, tested = sp.Matrix([expression]), 0
+    for point in random_points(expression, variables, 10 * POINTS):
+        value = value_at(column, point)
+        if value is None:
+            continue
+        if not equal_at(value, sp.zeros(1)):
+            return False
+        tested += 1
+        if tested == POINTS:
+            return True
+    raise InvalidModel(f"{expression} is no finite real number at any point tried")

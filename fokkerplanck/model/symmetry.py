@@ -13,7 +13,7 @@ import sympy as sp
 
 from fokkerplanck.errors import InvalidModel
 from fokkerplanck.model.noise import Noise, PerSample
-from fokkerplanck.model.points import POINTS, equal_at, random_points, value_at
+from fokkerplanck.model.points import vanishes
 from fokkerplanck.model.symbols import as_square, as_variables, gradient, match_names
 
 __all__ = ["balance_rate"]
@@ -81,7 +81,7 @@ def balance_rate(
     theta = sp.Matrix(symbols)
     direction = matrix * theta
     change = (direction.T * gradient(loss, symbols))[0]
-    if not _vanishes(change, bound):
+    if not vanishes(change, bound):
         raise InvalidModel(
             f"the loss has no such symmetry: (A theta)^T grad l = {sp.factor(sp.expand(change))} "
             "does not vanish; weight decay belongs into weight_decay"
@@ -91,7 +91,7 @@ def balance_rate(
         _require_same_gradient(loss, noise, symbols)
     else:
         for entry in covariance * direction:
-            if not _vanishes(entry, symbols):
+            if not vanishes(entry, symbols):
                 raise InvalidModel(
                     f"the noise moves Q at random: C A theta contains {entry}, which does not "
                     "vanish; the noise has not the symmetry of the loss"
@@ -106,25 +106,8 @@ def _require_same_gradient(loss: sp.Expr, noise: PerSample, symbols: tuple[sp.Sy
     own = noise.sample_gradient(symbols)
     bound = (*symbols, *noise.data.symbols)
     for entry in gradient(loss, symbols) - own:
-        if not _vanishes(entry, bound):
+        if not vanishes(entry, bound):
             raise InvalidModel(
                 f"the noise belongs to another loss: the gradients differ by {entry}; give the "
                 "same per-sample loss to both"
             )
-
-
-def _vanishes(expression: sp.Expr, variables: tuple[sp.Symbol, ...]) -> bool:
-    """Whether an expression is zero: expanded, or to 15 digits at random points."""
-    if sp.expand(expression) == 0:
-        return True
-    column, tested = sp.Matrix([expression]), 0
-    for point in random_points(expression, variables, 10 * POINTS):
-        value = value_at(column, point)
-        if value is None:
-            continue
-        if not equal_at(value, sp.zeros(1)):
-            return False
-        tested += 1
-        if tested == POINTS:
-            return True
-    raise InvalidModel(f"{expression} is no finite real number at any point tried")

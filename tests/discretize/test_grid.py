@@ -161,6 +161,16 @@ def test_parts_of_a_grid() -> None:
     assert part == Grid(z=(0, 1, 4), y=STRETCHED, boundary={"z": "periodic"})
 
 
+def test_renamed_axes_keep_cells_and_walls() -> None:
+    grid = Grid(x=(0, 1, 4), y=(0, 2, 3), boundary={"y": "absorbing"})
+    renamed = grid.renamed("y", "z")
+    assert renamed == Grid(y=(0, 1, 4), z=(0, 2, 3), boundary={"z": "absorbing"})
+    assert grid.names == ("x", "y")
+    for names in (("y",), ("y", "y"), ("a", "b", "c")):
+        with pytest.raises(GridMismatch, match="different names"):
+            grid.renamed(*names)
+
+
 def test_equality() -> None:
     grid = Grid(x=(0, 1, 4), y=(0, 1, 3))
     assert grid == Grid(x=(0, 1, 4), y=(0, 1, 3))
