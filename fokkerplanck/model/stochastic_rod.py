@@ -232,8 +232,9 @@ def _require_one_variable(sgd: Any, order: int) -> None:
         )
     if getattr(sgd.noise, "negative", "refuse") == "clip":
         raise InvalidModel("clipped noise is not offered for the rod; give a positive covariance")
-    if "s" in {p.name for p in sgd.parameters}:
-        raise InvalidModel("s is the staggered iterate; rename the parameter s")
+    data = getattr(getattr(sgd.noise, "data", None), "symbols", ())
+    if "s" in {symbol.name for symbol in (*sgd.parameters, *data)}:
+        raise InvalidModel("s is the staggered iterate; rename the parameter or data symbol s")
 
 
 def _step(sgd: SGD | SGLD, s: sp.Symbol) -> sp.Expr:
