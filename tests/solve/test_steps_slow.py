@@ -122,18 +122,18 @@ def test_moments_of_a_normal_process_are_its_covariance() -> None:
         mean = step @ mean + eta * np.array([0.0, 0.1])
         covariance = step @ covariance @ step.T + eta**2 * noise
     deviation = np.sqrt(covariance[1, 1])
-    assert run.slow[-1] == pytest.approx(mean[1], abs=1e-6)
-    assert run.density.mean()[0] == pytest.approx(mean[0], abs=1e-5)
+    assert run.slow[-1] == pytest.approx(mean[1], abs=1e-10)
+    assert run.density.mean()[0] == pytest.approx(mean[0], abs=1e-10)
     assert run.slow_std is not None
     assert run.slow_by_side is not None
-    assert run.slow_std[-1] == pytest.approx(deviation, rel=1e-4)
+    assert run.slow_std[-1] == pytest.approx(deviation, rel=1e-10)
     law = norm(mean[0], np.sqrt(covariance[0, 0]))
     mills = law.pdf(0.0) * covariance[0, 1] / np.array([law.sf(0.0), -law.cdf(0.0)])
-    assert run.slow_by_side[-1] - run.slow[-1] == pytest.approx(mills, rel=1e-3)
+    assert run.slow_by_side[-1] - run.slow[-1] == pytest.approx(mills, rel=3e-6)
     assert run.slow_std_by_side is not None
     slope = covariance[0, 1] / covariance[0, 0]
     inside = covariance[1, 1] - mills * (mills + slope * mean[0])
-    assert run.slow_std_by_side[-1] == pytest.approx(np.sqrt(inside), rel=1e-3)
+    assert run.slow_std_by_side[-1] == pytest.approx(np.sqrt(inside), rel=3e-6)
     assert run.slow_std[0] == 0.0
     # All starts are on one side.
     assert run.slow_by_side[0, 0] == 3.0
