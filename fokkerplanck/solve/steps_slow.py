@@ -109,7 +109,7 @@ def slow_evolution(
     -----
     Neglected: the spread of the slow variable, and its correlation with the fast one.  With two
     moments neither is, to second order in the spread over the length on which ``K`` varies with y;
-    a step takes three to five times as long.  The backward pass neglects both always.  The last
+    a run takes about six times as long.  The backward pass neglects both always.  The last
     change is found by a backward pass: ``u(T) = 1``, ``u(n) = sum over the same side of K u(n+1)``;
     ``P(n) . u(n)`` is the probability that no change comes after step n.
 
