@@ -15,7 +15,7 @@ import numpy as np
 from benchmarks._readme import replace_section
 from benchmarks.w1_problem import PROBLEMS
 
-__all__ = ["Equal", "at_equal_error", "report", "write"]
+__all__ = ["Equal", "at_equal_error", "measurements", "report", "write"]
 
 FOLDER = Path(__file__).parent
 RESULTS = FOLDER / "results"
@@ -57,7 +57,8 @@ def report(results: Results) -> str:
     """All tables, as Markdown; `results` holds one run a problem."""
     parts = [summary(results)]
     for problem, run in results.items():
-        parts.append(_measurements(run["rows"], problem))
+        title = f"### {problem.capitalize()} problem\n\n"
+        parts.append(title + measurements(run["rows"]))
         if run["skipped"]:
             parts.append("Not run:\n\n" + "\n".join(f"- {line}" for line in run["skipped"]))
         parts.append(_versions(run["environment"]))
@@ -132,7 +133,8 @@ def _cold(cold: Sequence[Row]) -> str:
     return title + _table(columns, lines)
 
 
-def _measurements(rows: Sequence[Row], problem: str) -> str:
+def measurements(rows: Sequence[Row]) -> str:
+    """Every run: times, errors and evidence."""
     columns: dict[str, Callable[[Row], str]] = {
         "method": lambda row: row["method"],
         "N": lambda row: str(row["cells"]),
@@ -146,7 +148,7 @@ def _measurements(rows: Sequence[Row], problem: str) -> str:
         "mass - 1": lambda row: f"{row['mass']:.0e}",
     }
     lines = [[column(row) for column in columns.values()] for row in rows]
-    return f"### {problem.capitalize()} problem\n\n" + _table(tuple(columns), lines)
+    return _table(tuple(columns), lines)
 
 
 def _versions(here: dict[str, Any]) -> str:

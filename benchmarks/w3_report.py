@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.w1_report import _table, _versions
+from benchmarks.w1_report import _table, _versions, measurements
 
 __all__ = ["cheapest", "report", "write"]
 
@@ -27,7 +27,10 @@ def cheapest(rows: Sequence[Row], error: float) -> Row | None:
 def report(results: dict[str, Any]) -> str:
     """All tables, as Markdown."""
     rows = results["rows"]
-    parts = ["### At equal error\n\n" + _comparison(rows), "### Measurements\n\n" + _all(rows)]
+    parts = [
+        "### At equal error\n\n" + _comparison(rows),
+        "### Measurements\n\n" + measurements(rows),
+    ]
     if results["skipped"]:
         parts.append("Not run:\n\n" + "\n".join(f"- {line}" for line in results["skipped"]))
     parts.append(_versions(results["environment"]))
@@ -62,23 +65,6 @@ def _ratio(peer: Row, ours: Row | None) -> str:
         f"{peer['cpu'] / ours['cpu']:.3g}x ({ours['cpu']:.2g} s, L1 {ours['l1']:.1e}, "
         f"N = {ours['cells']}, tolerance {tolerance})"
     )
-
-
-def _all(rows: Sequence[Row]) -> str:
-    columns: dict[str, Callable[[Row], str]] = {
-        "method": lambda row: row["method"],
-        "N": lambda row: str(row["cells"]),
-        "wall s": lambda row: f"{row['seconds']:.3g}",
-        "cpu s": lambda row: f"{row['cpu']:.3g}",
-        "runs": lambda row: str(row["repeats"]),
-        "load": lambda row: f"{row['load']:.1f}",
-        "L1 error": lambda row: f"{row['l1']:.1e}",
-        "smallest p": lambda row: f"{row['smallest']:.0e}",
-        "negative mass": lambda row: f"{abs(row['negative_mass']):.0e}",
-        "mass - 1": lambda row: f"{row['mass']:.0e}",
-    }
-    lines = [[column(row) for column in columns.values()] for row in rows]
-    return _table(tuple(columns), lines)
 
 
 def write(results: dict[str, Any]) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fokkerplanck.flows.integrate import integrate
-from fokkerplanck.flows.landscape import pose, trajectory
+from fokkerplanck.flows.autonomous import follow
+from fokkerplanck.flows.landscape import pose
 from fokkerplanck.results.trajectory import Trajectory
 
 __all__ = ["stable_flow"]
@@ -61,12 +61,4 @@ def stable_flow(
         result: Array = -eta * (slope + eta / 2 * bent + eta**2 * second)
         return result
 
-    found = integrate(velocity, problem.start, (0, problem.steps + 1), method="LSODA")
-    states = found.y.T
-    return trajectory(
-        problem,
-        states[:-1],
-        (states[:-1] + states[1:]) / 2,
-        method="stable flow",
-        evaluations=found.nfev,
-    )
+    return follow(problem, velocity, "stable flow")
