@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from benchmarks.w1_problem import Problem
 
-__all__ = ["Method", "TimeLimit"]
+__all__ = ["Method", "TimeLimit", "installed_version"]
 
 Array = NDArray[np.float64]
 
@@ -55,7 +55,12 @@ class Method:
     @property
     def version(self) -> str | None:
         """Installed version of the package, None where it is not installed."""
-        try:
-            return metadata.version(self.package)
-        except metadata.PackageNotFoundError:
-            return None
+        return installed_version(self.package)
+
+
+def installed_version(package: str) -> str | None:
+    """Version of a distribution, None where it is not installed."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None

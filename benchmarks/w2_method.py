@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import metadata
+
+from benchmarks.w1_method import installed_version
 
 __all__ = ["Method"]
 
@@ -35,7 +36,4 @@ class Method:
     @property
     def version(self) -> str | None:
         """Installed version of the package, None where it is not installed."""
-        try:
-            return metadata.version(self.package)
-        except metadata.PackageNotFoundError:
-            return None
+        return installed_version(self.package)
