@@ -22,6 +22,7 @@ __all__ = [
     "Columns",
     "LineStep",
     "adapted",
+    "deviations",
     "divided_for",
     "moments",
     "panel_columns",
@@ -147,15 +148,24 @@ def moments(step: LineStep, x: Array) -> tuple[Array, Array]:
     ------
     NotPositiveSemidefinite
     """
-    mean, variance = step.mean((x,))[0], step.covariance((x,))[0, 0]
+    return step.mean((x,))[0], deviations(step.names[0], x, step.covariance((x,))[0, 0])
+
+
+def deviations(name: str, x: Array, variance: Array) -> Array:
+    """Standard deviations of the step from every point.
+
+    Raises
+    ------
+    NotPositiveSemidefinite
+    """
     if not (variance > 0.0).all():
         where = x[np.argmin(variance)]
         raise NotPositiveSemidefinite(
-            f"the noise of a step vanishes at {step.names[0]} = {where:.4g}, as at "
+            f"the noise of a step vanishes at {name} = {where:.4g}, as at "
             f"{int((variance <= 0.0).sum())} of {x.size} points: no smooth density results; add a "
             "floor to the noise (floor=..., SGLD), or use a Grid, which widens such steps"
         )
-    return mean, np.sqrt(variance)
+    return np.sqrt(variance)
 
 
 def require_room(entries: float, states: float) -> None:

@@ -11,20 +11,43 @@ from numpy.typing import NDArray
 from fokkerplanck.discretize.gauss_panels import Panels
 from fokkerplanck.discretize.transition_panels import (
     Columns,
+    deviations,
     divided_for,
-    moments,
     panel_columns,
     widest,
 )
 from fokkerplanck.discretize.transition_step import GaussianStep
 from fokkerplanck.errors import InvalidModel
 
-__all__ = ["SlicedStep", "panels_for_range"]
+__all__ = ["HeldStep", "SlicedStep", "panels_for_range"]
 
 Array = NDArray[np.float64]
 
 # Heights at which the widths that panels need are computed.
 HEIGHTS = 9
+
+
+@dataclass(frozen=True)
+class HeldStep:
+    """What a step does from each of k points of the fast variable, each shape (k,).
+
+    Attributes
+    ----------
+    mean, deviation : of the fast variable after the step
+    drift : mean change of the slow variable
+    slope : of that change in the fast variable after the step, ``C12/C11``
+    left : variance of the slow variable given the fast one, ``C22 - C12^2/C11``
+    """
+
+    mean: Array
+    deviation: Array
+    drift: Array
+    slope: Array
+    left: Array
+
+    def columns(self, panels: Panels) -> Columns:
+        """Masses at the nodes after the step."""
+        return panel_columns(panels, self.mean, self.deviation)
 
 
 @dataclass(frozen=True)
@@ -57,29 +80,25 @@ class SlicedStep:
         fast = 1 - self.slow
         return self.step.covariance(self._points(points[0]))[fast : fast + 1, fast : fast + 1]
 
-    def drift(self, x: Array) -> Array:
-        """Mean change of the slow variable in the step."""
-        change: Array = self.step.mean(self._points(x))[self.slow] - self.height
-        return change
-
-    def following(self, x: Array) -> tuple[Array, Array, Array]:
-        """Mean change of the slow variable, its slope in that of the fast one, and what is left.
-
-        ``v``, ``C12/C11`` and ``C22 - C12^2/C11``, the variance given the fast variable.
-        """
-        covariance = self.step.covariance(self._points(x))
-        fast = 1 - self.slow
-        slope = covariance[fast, self.slow] / covariance[fast, fast]
-        left = covariance[self.slow, self.slow] - slope * covariance[fast, self.slow]
-        return self.drift(x), slope, np.maximum(left, 0.0)
-
     def breaks(self, lower: float, upper: float) -> Array:
         """Where the step jumps or bends."""
         return self.step.breaks(lower, upper, {self.slow: self.height})
 
-    def columns(self, panels: Panels, x: Array) -> Columns:
-        """Masses at the nodes after a step from these points."""
-        return panel_columns(panels, *moments(self, x))
+    def at(self, x: Array) -> HeldStep:
+        """The step from these points, shape (k,), evaluated once for all that is asked of it."""
+        points = self._points(x)
+        fast = 1 - self.slow
+        mean, covariance = self.step.mean(points), self.step.covariance(points)
+        variance = covariance[fast, fast]
+        slope = covariance[fast, self.slow] / variance
+        left = covariance[self.slow, self.slow] - slope * covariance[fast, self.slow]
+        return HeldStep(
+            mean[fast],
+            deviations(self.names[0], x, variance),
+            mean[self.slow] - self.height,
+            slope,
+            np.maximum(left, 0.0),
+        )
 
     def _points(self, x: Array) -> list[Array]:
         held = np.full_like(x, self.height)

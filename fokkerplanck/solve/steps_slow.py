@@ -16,7 +16,7 @@ from fokkerplanck.discretize.info import Info
 from fokkerplanck.discretize.level import level_function
 from fokkerplanck.discretize.panel_regions import region_ends
 from fokkerplanck.discretize.regions import region_fraction
-from fokkerplanck.discretize.transition_panels import require_room
+from fokkerplanck.discretize.transition_panels import Columns, require_room
 from fokkerplanck.discretize.transition_slice import SlicedStep, panels_for_range
 from fokkerplanck.discretize.transition_step import GaussianStep
 from fokkerplanck.errors import FokkerPlanckError, GridMismatch, InvalidGrid, InvalidModel
@@ -31,8 +31,9 @@ __all__ = ["slow_evolution"]
 Array = NDArray[np.float64]
 
 # Share of its range by which the slow variable moves under one operator by default: an error of
-# 5e-5 in the probabilities and 1e-3 in the last changes of two valleys, which is of second order.
-SHARE = 1e-3
+# 1e-4 in the probabilities and of 1e-3, relatively, in the last changes of two valleys, which is
+# of second order.
+SHARE = 2e-3
 # Bytes of operators that are kept for the backward pass; others are made again.
 KEPT = 2**29
 # Longest run of steps with one operator, where the slow variable stands still.
@@ -52,7 +53,7 @@ class _Block:
         """The operator, made again where it was not kept."""
         if self.masses is not None:
             return self.masses
-        made: Array = self.part.columns(panels, panels.mesh[0]).masses
+        made: Array = self.part.at(panels.mesh[0]).columns(panels).masses
         return made
 
 
@@ -86,7 +87,7 @@ def slow_evolution(
     region : relation of the fast variable
         Its probability is recorded, and when its side changes for the last time.
     largest_move : float, optional
-        Of the slow variable between two operators, 1/1000 of its range by default.
+        Of the slow variable between two operators, 1/500 of its range by default.
     moments : {0, 2}
         Of the slow variable about its mean that are followed at every place of the fast one: with
         2 the result has its standard deviation, and both on either side of the region.
@@ -148,16 +149,17 @@ def slow_evolution(
     begins = np.broadcast_to(np.asarray(level((at,))) > 0, at.shape)
     first = SlicedStep(step, number, float(states[0, number]))
     move = SHARE * (high - low) if largest_move is None else float(largest_move)
-    columns = first.columns(panels, at)
+    begun = first.at(at)
+    columns = begun.columns(panels)
     state: Followed = (
-        FollowedMoments(first, panels, at, columns, side)
+        FollowedMoments(first, panels, begun, columns, side)
         if moments
-        else FollowedMean(first, panels, at, columns)
+        else FollowedMean(first, panels, begun, columns)
     )
     masses = np.empty((steps, panels.size))
     with single_threaded_blas():
         mean, blocks, tallies, lost = _forwards(state, first, masses, (low, high), move)
-        settled = _backwards(first, panels, at, masses, blocks, (side, begins))
+        settled = _backwards(columns, panels, masses, blocks, (side, begins))
     info = Info(
         unknowns=panels.size,
         operators=len(blocks) + 1,
@@ -217,16 +219,15 @@ def _forwards(
     masses[0], tallies[0] = state.masses, state.tally
     lost = 0.0
     blocks: list[_Block] = []
-    done = 1
-    x = state.panels.mesh[0]
+    done = count = 1
     # tqdm is silent where nobody looks.
     with tqdm(total=steps - 1, desc="steps", disable=None, leave=False) as progress:
         while done < steps:
             _require_inside(mean[done], span, first)
-            here = SlicedStep(first.step, first.slow, float(mean[done]))
-            speed = float(masses[done - 1] @ here.drift(x))
+            speed = float(mean[done] - mean[done - 1])
             longest = move / max(abs(speed), np.finfo(float).tiny)
-            count = int(min(max(longest, 1), LONGEST, steps - done))
+            # The speed is that of one step before: where it changes fast, at first, blocks grow.
+            count = int(min(max(longest, 1), 2 * count, LONGEST, steps - done))
             # The operator in the middle of the block: second order in its length.
             part = SlicedStep(first.step, first.slow, float(mean[done] + 0.5 * (count - 1) * speed))
             columns = state.enter(part, move)
@@ -251,9 +252,8 @@ def _require_inside(mean: float, span: tuple[float, float], first: SlicedStep) -
 
 
 def _backwards(
-    first: SlicedStep,
+    first: Columns,
     panels: Panels,
-    at: Array,
     masses: Array,
     blocks: Sequence[_Block],
     sides: tuple[NDArray[np.bool_], NDArray[np.bool_]],
@@ -269,6 +269,6 @@ def _backwards(
         for n in range(block.first + block.count - 1, block.first - 1, -1):
             stays = backward @ stays
             settled[n] = masses[n - 1] @ stays
-    same = first.columns(panels, at).masses * (side[:, np.newaxis] == begins)
+    same = first.masses * (side[:, np.newaxis] == begins)
     settled[0] = float(np.mean(stays @ same))
     return settled

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from fokkerplanck.discretize.gauss_panels import Panels
 from fokkerplanck.discretize.transition_panels import Columns
-from fokkerplanck.discretize.transition_slice import SlicedStep
+from fokkerplanck.discretize.transition_slice import HeldStep, SlicedStep
 from fokkerplanck.errors import FokkerPlanckError
 
 __all__ = ["Followed", "FollowedMean", "FollowedMoments"]
@@ -49,15 +49,18 @@ class Followed(Protocol):
 class FollowedMean:
     """The slow variable stands at its mean, wherever the fast one is."""
 
-    def __init__(self, first: SlicedStep, panels: Panels, at: Array, columns: Columns) -> None:
+    def __init__(
+        self, first: SlicedStep, panels: Panels, begun: HeldStep, columns: Columns
+    ) -> None:
         self.panels = panels
         self.masses: Array = columns.masses.mean(axis=1)
-        self.mean = first.height + float(first.drift(at).mean())
+        self.mean = first.height + float(begun.drift.mean())
         self.tally, self.negative = np.zeros(0), 0.0
 
     def enter(self, part: SlicedStep, move: float) -> Columns:
-        columns = part.columns(self.panels, self.panels.mesh[0])
-        self._operator, self._drift = columns.masses, part.drift(self.panels.mesh[0])
+        held = part.at(self.panels.mesh[0])
+        columns = held.columns(self.panels)
+        self._operator, self._drift = columns.masses, held.drift
         return columns
 
     def advance(self) -> None:
@@ -72,7 +75,7 @@ class FollowedMoments:
         self,
         first: SlicedStep,
         panels: Panels,
-        at: Array,
+        begun: HeldStep,
         columns: Columns,
         side: NDArray[np.bool_],
     ) -> None:
@@ -80,19 +83,19 @@ class FollowedMoments:
         self._sides = np.column_stack([side, ~side]).astype(float)
         self._name = first.step.names[first.slow]
         self.mean, self.negative = first.height, 0.0
-        here = np.zeros((3, at.size))
-        here[0] = 1.0 / at.size
-        self._settle(_carried(panels.mesh[0], columns.masses, _shifts(first, at), here))
+        here = np.zeros((3, begun.mean.size))
+        here[0] = 1.0 / begun.mean.size
+        self._settle(_carried(panels.mesh[0], columns.masses, _shifts(begun), here))
 
     def enter(self, part: SlicedStep, move: float) -> Columns:
         x, panels = self.panels.mesh[0], self.panels
         deviation = np.sqrt(max(float(self._moments[2].sum()), 0.0))
         self._height, self._apart = part.height, max(move, APART * deviation)
         heights = part.height + self._apart * np.array([-1.0, 0.0, 1.0])
-        slices = [SlicedStep(part.step, part.slow, float(height)) for height in heights]
-        columns = [each.columns(panels, x) for each in slices]
+        held = [SlicedStep(part.step, part.slow, float(height)).at(x) for height in heights]
+        columns = [each.columns(panels) for each in held]
         self._operator = np.hstack([each.masses for each in columns])
-        self._shift = np.hstack([_shifts(each, x) for each in slices])
+        self._shift = np.hstack([_shifts(each) for each in held])
         return columns[1]
 
     def advance(self) -> None:
@@ -125,10 +128,9 @@ class FollowedMoments:
         self.tally = moments @ self._sides
 
 
-def _shifts(part: SlicedStep, x: Array) -> Array:
+def _shifts(held: HeldStep) -> Array:
     """``c``, ``beta`` and the variance: from x the slow variable moves by ``c + beta x'``."""
-    drift, slope, variance = part.following(x)
-    return np.stack([drift - slope * part.mean((x,))[0], slope, variance])
+    return np.stack([held.drift - held.slope * held.mean, held.slope, held.left])
 
 
 def _carried(x: Array, operator: Array, shift: Array, moments: Array) -> Array:

@@ -45,9 +45,7 @@ def two_valleys(eta: float, sigma: float, highest: float) -> tuple[fpk.SGD, fpk.
 def test_phase_diagram(eta: float, sigma: float, flat: float, change: float, slow: float) -> None:
     """Cells of a diagram, by an independent program with ten times as many operators."""
     sgd, panels = two_valleys(eta, sigma, 45.0)
-    run = fpk.slow_evolution(
-        sgd, panels, (y, 5, 45), STARTS, 20_000, region=x > 0, largest_move=0.03
-    )
+    run = fpk.slow_evolution(sgd, panels, (y, 5, 45), STARTS, 20_000, region=x > 0)
     assert run.probability[-1] == pytest.approx(flat, abs=5e-4)
     # That program counts the first step as the second state.
     assert run.last_change + 1 == pytest.approx(change, rel=3e-3)
