@@ -30,8 +30,8 @@ PARAMETERS: dict[str, Any] = {
     "reach": 1.5,
     "cells": [256, 129],
     "shift_noise": 0.05,
-    "learning_rate": 0.02,
-    "runs": 2000,
+    "learning_rate": 0.005,
+    "runs": 1000,
     "relaxations": 20,
     "bins": 21,
     "seed": 51,
@@ -80,9 +80,7 @@ def random_shift(p: dict[str, Any]) -> dict[str, np.ndarray]:
         save_every=steps // 40,
     )
     half = 4 * np.sqrt(p["shift_noise"] / 2)
-    histogram = runs.histogram(
-        fpk.Grid(x=(-half, half, p["bins"])), after=runs.times[-1] / 4
-    )
+    histogram = runs.histogram(fpk.Grid(x=(-half, half, p["bins"])), after=runs.times[-1] / 4)
     grid = fpk.Grid(x=(-1.2, 2.0, 1600))
     derived = fpk.stationary_density(fpk.assemble(model.along(), grid))
     along = grid.centers[0]
@@ -119,25 +117,23 @@ def draw(arrays: dict[str, np.ndarray]) -> Figure:
     noise = PARAMETERS["noise"]
     for kappa, color in zip(PARAMETERS["kappas"], colors, strict=False):
         label = rf"$\kappa = {kappa}$"
-        _against_flatness(axes[0], arrays[f"kappa_{kappa}"] / [[1], [noise]], 1 - kappa, label, color)
+        _against_flatness(
+            axes[0], arrays[f"kappa_{kappa}"] / [[1], [noise]], 1 - kappa, label, color
+        )
     axes[0].set(ylabel=r"$L_\mathrm{SGD}/\Delta$", title=rf"$\Delta = {noise:g}$")
     for i, (level, color) in enumerate(zip(PARAMETERS["noises"], colors, strict=False)):
         label = rf"$\Delta = {level:g}$"
         derived = 1e3 * level * (1 - PARAMETERS["kappa"])
         _against_flatness(axes[1], arrays[f"noise_{i}"] * [[1], [1e3]], derived, label, color)
-    axes[1].set(
-        ylabel=r"$10^3 L_\mathrm{SGD}$", title=rf"$\kappa = {PARAMETERS['kappa']}$"
-    )
+    axes[1].set(ylabel=r"$10^3 L_\mathrm{SGD}$", title=rf"$\kappa = {PARAMETERS['kappa']}$")
     for axis in axes[:2]:
-        axis.plot([], [], "--", color="0.15", lw=0.8, label=r"$\Delta(1-\kappa)\ln F$")
+        axis.plot([], [], "--", color="0.15", lw=0.8, label=r"slope $\Delta(1-\kappa)$")
         axis.legend(loc="upper right")
     _random_shift(axes[2], arrays, colors)
     return figure
 
 
-def _against_flatness(
-    axes: Axes, pair: np.ndarray, derived: float, label: str, color: str
-) -> None:
+def _against_flatness(axes: Axes, pair: np.ndarray, derived: float, label: str, color: str) -> None:
     flatness, values = pair
     axes.plot(flatness, values, color=color, label=label)
     axes.plot(flatness, derived * (flatness - flatness[0]), "--", color="0.15", lw=0.8)
@@ -150,9 +146,7 @@ def _random_shift(axes: Axes, arrays: dict[str, np.ndarray], colors: list[str]) 
 
     lines = (("derived", "-", "derived"), ("local", "--", r"local $\kappa$ in $L_\mathrm{SGD}$"))
     for (name, style, label), color in zip(lines, colors, strict=False):
-        axes.plot(
-            flatness(arrays["along"]), -np.log(arrays[name]), style, color=color, label=label
-        )
+        axes.plot(flatness(arrays["along"]), -np.log(arrays[name]), style, color=color, label=label)
     values, error = arrays["sgd"], arrays["sgd_error"]
     shown = values > 2 * error
     axes.errorbar(
