@@ -26,10 +26,10 @@ from fokkerplanck.systems.random_shift_valley import RandomShiftValley
 PARAMETERS: dict[str, Any] = {
     "noises": [0.005, 0.01, 0.02, 0.04],
     "kappa": 30.0,
-    "cells": [96, 48],
+    "cells": [144, 64],
     "fine": 2400,
     "learning_rate": 0.02,
-    "runs": 1000,
+    "runs": 2000,
     "seed": 61,
 }
 
