@@ -117,7 +117,7 @@ def compute(**p: Any) -> dict[str, np.ndarray]:
 
 
 LINES = (
-    ("-", r"Lyapunov: $\mathrm{E} \ln|1 - \eta\lambda - \eta\lambda' s_x| = 0$"),
+    ("-", r"Lyapunov: $\mathrm{E}\,\ln|1 - \eta\lambda - \eta\lambda' s_x| = 0$"),
     ("--", r"mean square: $(1 - \eta\lambda)^2 + \eta^2 \sigma \lambda'^2 = 1$"),
     (":", r"mean: $\eta\lambda = 2$"),
 )
