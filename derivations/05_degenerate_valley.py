@@ -91,7 +91,25 @@ def leading_order() -> list[Statement]:
     width = sp.sqrt(2 * sp.pi * Delta / curvature)  # of the Gaussian exp(-lambda y^2/(2 Delta))
     marginal = density.subs(y, 0) * width / sp.sqrt(2 * sp.pi * Delta)
     assert_zero(sp.expand_log(sp.log(marginal / valley.marginal()), force=True))
+    reduced = valley.along()
+    assert_zero(average(model.drift[0]) - reduced.drift[0])
+    assert_zero(flux(reduced, valley.marginal()))
+    integral = MinimalValley(curvature).convergence_time(x, 0)
+    in_x = integral.function.subs(integral.limits[0][0], x).doit()
+    assert_zero(in_x + 2 * curvature / (Delta * slope))
     return [
+        Statement(
+            "x diffuses with A = -L0' - Delta lambda'/(2 lambda), D = Delta/kappa",
+            f"{VALLEY}.along",
+            True,
+            "leading order; stationary density F^kappa exp(-kappa L0/Delta)",
+        ),
+        Statement(
+            "time to the flat end (2/Delta) int lambda dx/|lambda'|",
+            f"{VALLEY}.convergence_time",
+            True,
+            "leading order, level floor, kappa -> oo",
+        ),
         Statement(
             "P(x) ~ F^kappa exp(-kappa L0/Delta) at leading order",
             f"{VALLEY}.marginal",

@@ -198,6 +198,24 @@ class MinimalValley:
         fourth = -lag / 4 * self.noise * relative**2 * hermite_4
         return self.marginal_correction() + second + fourth
 
+    def along(self) -> Diffusion:
+        r"""The Itô diffusion of x once y is eliminated, to leading order.
+
+        ``A = -L0' - Delta lambda'/(2 lambda)``, the force at ``<y^2> = Delta/lambda``, and ``D =
+        Delta/kappa``; its stationary density is `marginal`.
+        """
+        drift = -differentiate(self.base_loss, self.variables[0])
+        drift -= self.noise * self._slope() / (2 * self.curvature)
+        return Diffusion(self.variables[:1], [drift], [[self.noise / self.kappa]])
+
+    def convergence_time(self, start: Any, end: Any) -> sp.Expr:
+        r"""Time along the drift of `along`, ``int dx/drift``, an `Integral` from `start` to `end`.
+
+        On a level floor ``(2/Delta) int -lambda dx/lambda'``, for ``kappa -> oo``.
+        """
+        integrand = (1 / self.along().drift[0]).xreplace({self.variables[0]: s})
+        return sp.Integral(integrand, (s, sp.sympify(start), sp.sympify(end)))
+
     def current(self) -> sp.ImmutableMatrix:
         r"""Stationary probability current at leading order, for the density as in `density`.
 
