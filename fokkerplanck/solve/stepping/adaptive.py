@@ -90,13 +90,22 @@ class Budget:
         """Longest first step that may err by ``slope step^(order + 1)``.
 
         An octave of the whole run, so that steps of one length end where it does.
+
+        Raises
+        ------
+        NotConverged
+            When there is none, as for a slope that is no finite number.
         """
         step = self.end - self.start
         for _ in range(SHORTEST):
             if slope * step ** (order + 1) <= SAFETY * self.allowed(self.start, step, 0.0):
-                break
+                return step
             step *= 0.5
-        return step
+        raise NotConverged(
+            f"no first step is short enough: its error over step^{order + 1} is {slope:.3g} at "
+            f"t = {self.start:.6g}; start from a smoother density, or check that the rates are "
+            "finite"
+        )
 
 
 @dataclass
