@@ -123,5 +123,7 @@ def draw(arrays: dict[str, np.ndarray]) -> Figure:
     axes[1].set_yscale("log")
     axes[1].set_ylim(0.1, 3)
     axes[0].axhline(0, color="0.6", lw=0.8, ls=":")
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=5, fontsize=7)
+    figure.legend(
+        *axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=5, fontsize=7
+    )
     return figure

@@ -22,7 +22,7 @@ from figures._diagonal_network import network
 PARAMETERS: dict[str, Any] = {
     "noises": [0.1, 30.0, 45],
     "measured": [0.3, 1.5, 7.0, 20.0],
-    "fractions": [0.3, 0.7, 1.05, 1.6],
+    "fractions": [0.3, 0.7, 1.2, 1.7],
     "rates": [5e-4, 1.0, 80],
     "samples": 20_000,
     "population": 100_000,
