@@ -1,8 +1,8 @@
 """Diagonal networks sampled on a clock of their own, for the figures of that system.
 
 Far out the noise of ``z = ln v`` grows as a power of v, so that Euler–Maruyama explodes, and means
-of v^2 converge slowly, as E v^4 does not exist.  Paths on the clock s with ``dt = h(z) ds`` obey the
-equation with drift ``h A`` and tensor ``h D``, of bounded coefficients; they are stationary at
+of v^2 converge slowly, as E v^4 does not exist.  Paths on the clock s with ``dt = h(z) ds`` obey
+the equation with drift ``h A`` and tensor ``h D``, of bounded coefficients; they are stationary at
 ``p/h``.  An average over time is the average over s with the weight h, and ``h v^2`` is bounded.
 """
 

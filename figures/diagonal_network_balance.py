@@ -98,6 +98,7 @@ def compute(**p: Any) -> dict[str, np.ndarray]:
         "gaussian": np.percentile(spread, quantiles, axis=1),
         "gaussian_mean": np.array([spread[-1].mean(), spread[-1].std() / np.sqrt(p["runs"])]),
         "descent": kept[:, 0],
+        "smallest": np.array(value.min()),
         "ratio": ratio,
         "full_ratio": full_ratio,
     }

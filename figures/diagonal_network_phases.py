@@ -3,9 +3,9 @@
 Targets ``y = x + s noise``.  The density of v vanishes at 0 below ``T_c/3``; above, it is infinite
 there and has a maximum beside, up to the dashed line; from ``T_c = beta2/alpha3`` on it is a delta
 function at 0.  Triangles: Lyapunov exponent of ``ln v`` at 0 measured on SGD, real minibatches of
-one, eta = T, from ``v = 1e-150``.  SGD collapses where it is negative, inside the line ``E ln|1 + 2
-eta x y| = 0``: with little label noise at no learning rate, as ``x y`` is hardly ever negative.  All
-lines of T_c meet where ``beta2^2 << alpha3``: only there is SGD a diffusion at its transition.
+one, eta = T, from ``v = 1e-150``.  SGD collapses where it is negative, inside the line ``E ln|1 +
+2 eta x y| = 0``: with little label noise at no learning rate.  All lines of T_c meet where
+``beta2^2 << alpha3``: only there is SGD a diffusion at its transition.
 """
 
 from __future__ import annotations

@@ -1,15 +1,16 @@
 """Collapse onto balance: the density of ``z = ln(u w)`` and ``q = u^2 - w^2`` as time goes on.
 
-Two layers, ``y = x + noise`` of standard deviation 1/2, T = .05; Itô's formula takes the equation of
-the weights to ``(v, q)`` and on to the plane, whose noise has rank one: q has a drift alone, ``dq =
--4 T G(v) q dt``.  Finite volumes follow the density, which never becomes negative, while tamed
-Euler–Maruyama follows the weights themselves (step h and h/2, extrapolated to h = 0; bars are one
-standard error).  ``G >= min G`` bounds every single path by ``q(0) exp(-4 T min G t)``.  The last
-marginal of v is compared with the closed form, of which the walls at z = -3.5 and 4 cut 1e-8.
+Two layers, ``y = x + noise`` of standard deviation 1/2, T = .05; Itô's formula takes the equation
+of the weights to ``(v, q)`` and on to the plane, whose noise has rank one: q has a drift alone,
+``dq = -4 T G(v) q dt``.  Finite volumes follow the density, which never becomes negative, while
+tamed Euler–Maruyama follows the weights themselves (step h and h/2, extrapolated to h = 0; bars are
+one standard error).  ``G >= min G`` bounds every single path by ``q(0) exp(-4 T min G t)``.  The
+last marginal of v is compared with the closed form, of which the walls at z = -3.5 and 4 cut 1e-8.
 At q = 0 v cannot change its sign; with q = 1 a few paths in 10000 do, before they are balanced.
 
-Upwinding moves mass from cell to cell of q, and the mass of a cell flows through its lower face f at
-the rate ``4 T G f``.  So the mean of f obeys the law of balance on any grid: it is the E[q] shown.
+Upwinding moves mass from cell to cell of q, and the mass of a cell flows through its lower face f
+at the rate ``4 T G f``.  So the mean of f obeys the law of balance on any grid: it is the E[q]
+shown.
 """
 
 from __future__ import annotations
@@ -99,7 +100,7 @@ def sampled(p: dict[str, Any]) -> tuple[np.ndarray, np.ndarray, int]:
             save_every=int(0.5 * 2**half / p["step"]),
             scheme=fpk.Tamed(),
         )
-        at = runs.values[[int(round(2 * t)) for t in times]]
+        at = runs.values[[round(2 * t) for t in times]]
         charges = at[..., 0] ** 2 - at[..., 1] ** 2
         means.append(charges.mean(axis=1))
         errors.append(charges.std(axis=1) / np.sqrt(p["paths"]))

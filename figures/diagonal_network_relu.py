@@ -1,10 +1,11 @@
 """The law of balance on a two-layer ReLU network, 20-200-20, along SGD.
 
 A linear teacher with label noise, 4000 samples, minibatches of 10; hidden units are scaled freely
-between the layers, so ``Q = |U|^2 - |W|^2`` is a charge: ``dQ/dt = -T (u^T C1 u - w^T C2 w)``, the two
-forms being the traces of the per-sample covariance of the gradients of W and of U.  Left: the two
-norms.  Middle: the two forms, which SGD makes equal.  Right: Q measured, less what gradient descent's
-own finite step does to it, and predicted from the forms; shaded, one standard error over four runs.
+between the layers, so ``Q = |U|^2 - |W|^2`` is a charge: ``dQ/dt = -T (u^T C1 u - w^T C2 w)``, the
+two forms being the traces of the covariance of one sample's gradient with respect to W and to U.
+Left: the two norms.  Middle: the two forms, which SGD makes equal.  Right: Q measured, less what
+gradient descent's own finite step does to it, and predicted from the forms; shaded, one standard
+error over four runs.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ def start(p: dict[str, Any], seed: int) -> Weights:
 
 
 def errors(weights: Weights, inputs: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Hidden activations, errors at the output and at the hidden units, of half the squared error."""
+    """Hidden activations, errors at the output and at hidden units, of half the squared error."""
     inner, outer = weights
     before = inputs @ inner
     hidden = np.maximum(before, 0)

@@ -32,8 +32,8 @@ PARAMETERS: dict[str, Any] = {
     "samples": 20_000,
     "seed": 53,
 }
-# Corrections to the power laws: 1/v at depth 1 and more, the size to -2 at depth 0; those of SGD are
-# seen to be larger.
+# Corrections to the power laws: 1/v at depth 1 and more, the size to -2 at depth 0; those of SGD
+# are seen to be larger.
 THRESHOLD, SHALLOW, DISCRETE = float(np.exp(5.0)), 4.0, 8.0
 
 
@@ -123,7 +123,7 @@ def draw(arrays: dict[str, np.ndarray]) -> Figure:
     value, error = arrays["sgd"]
     flat.errorbar(p["sgd"], value, error, fmt="s", color="C1", capsize=2, label="SGD")
     flat.axhline(3, color="0.6", lw=0.8, ls=":")
-    flat.text(0.11, 2.97, "infinite variance below", ha="left", va="top", color="0.4", fontsize=7)
+    flat.text(0.11, 2.97, "infinite variance", ha="left", va="top", color="0.4", fontsize=7)
     flat.set(xlabel="$T$", ylabel=r"$a$ in $p\sim|v|^{-a}$", title="depth 0", ylim=(2, 6))
     deep.set_title("depth 1 and more")
     flat.legend(loc="upper right")
