@@ -28,7 +28,7 @@ PARAMETERS: dict[str, Any] = {
     "population": 100_000,
     "start": 1e-150,
     "steps": 100,
-    "runs": 1000,
+    "runs": 4000,
     "seed": 61,
 }
 
@@ -54,7 +54,7 @@ def measured(noise: float, rate: float, p: dict[str, Any], seed: int) -> tuple[f
         model.balanced(p["start"]),
         steps=p["steps"],
         runs=p["runs"],
-        seed=seed,
+        seed=seed + 1000,
     )
     logs = np.log(np.abs(runs.values[-1])).sum(axis=1) - np.log(p["start"])
     exponents = logs / (p["steps"] * rate)
