@@ -126,12 +126,21 @@ def plane() -> list[Statement]:
         difference = found.drift[k].subs(there) - ito(coordinates[k], equation)
         assert_zero(sp.factor(sp.radsimp(difference.subs(positive)), deep=True))
     assert_zero((found.tensor.subs(there) - tensor).subs(positive))
+    # q is never random and never grows: G exceeds its minimum by a square.
+    strength, least = model.noise_variance, (a1 * a3 - a2**2) / a1
+    assert_zero(sp.expand(strength - least - a1 * (v - a2 / a1) ** 2))
+    assert_zero(found.drift[1] + 4 * (T * strength.subs(v, sp.exp(z)) + gamma) * q)
     return [
+        Statement(
+            "|q(t)| <= |q(0)| exp(-4 (T (alpha3 - alpha2^2/alpha1) + gamma) t) on every path",
+            f"{NETWORK}.plane",
+            True,
+        ),
         Statement(
             "plane of ln v and q = u^2 - w^2: dq = -4 (T G + gamma) q dt, noise along v alone",
             f"{NETWORK}.plane",
             True,
-        )
+        ),
     ]
 
 

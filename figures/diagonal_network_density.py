@@ -4,13 +4,14 @@
 function at v = 0 from T = 4/9 on; deeper networks keep one.  The histograms are of SGD on a data
 set, one sample a step, so that the learning rate is T: at .005 the variance of SGD is some 8 %
 above that of the closed forms, at .05 SGD is far wider, and at .5 most runs at depth 1 and more
-diverge (no histogram).  Runs that diverge are left out and counted; errors are standard errors
-across independent runs.
+diverge: the histogram is of depth 0 alone, and triangles are paths of the diffusion itself.  Runs
+that diverge are left out and counted; errors are standard errors across independent runs or paths.
 """
 
 from __future__ import annotations
 
 import warnings
+from itertools import pairwise
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -19,6 +20,7 @@ import sympy as sp
 from matplotlib.figure import Figure
 
 import fokkerplanck as fpk
+from figures._diagonal_network import network, sample
 from fokkerplanck.errors import FokkerPlanckWarning, NotNormalizable
 from fokkerplanck.systems.diagonal_network import DiagonalNetwork
 
@@ -30,6 +32,8 @@ PARAMETERS: dict[str, Any] = {
     "samples": 20_000,
     "runs": 2000,
     "time": 30.0,
+    "duration": 200.0,
+    "paths": 1000,
     "bins": 30,
     "seed": 17,
 }
@@ -37,11 +41,6 @@ PARAMETERS: dict[str, Any] = {
 WINDOWS = [(0.8, 1.2), (0.2, 1.8), (0.0, 2.0)]
 TOPS = [12.5, 4.0, 3.0]
 s = sp.Symbol("s", real=True)
-
-
-def network(depth: int, temperature: float) -> DiagonalNetwork:
-    """The network of the figure."""
-    return DiagonalNetwork.with_linear_targets(1, 0.5, depth=depth, temperature=temperature)
 
 
 def solved(model: DiagonalNetwork, cells: int) -> tuple[np.ndarray, np.ndarray]:
@@ -86,6 +85,18 @@ def sampled(
     return share / width, np.sqrt(share * (1 - share) / output.size) / width, left
 
 
+def followed(
+    model: DiagonalNetwork, window: tuple[float, float], p: dict[str, Any], seed: int
+) -> np.ndarray:
+    """Histogram of v along paths of the diffusion, and its errors."""
+    found = sample(model, p["duration"], p["paths"], seed)
+    edges = np.linspace(*window, p["bins"] + 1)
+    shares = np.array(
+        [found.mean((found.values > low) & (found.values <= high)) for low, high in pairwise(edges)]
+    )
+    return shares.T / (edges[1] - edges[0])
+
+
 def compute(**p: Any) -> dict[str, np.ndarray]:
     """Densities at every depth and temperature, histograms at the first temperature."""
     arrays: dict[str, np.ndarray] = {}
@@ -109,13 +120,23 @@ def compute(**p: Any) -> dict[str, np.ndarray]:
             values, error, left = sampled(network(depth, temperature), WINDOWS[i], p, seed)
             arrays[f"sgd_{i}{j}"] = np.stack([values, error])
             arrays["left"][i, j] = left
+    last = len(p["temperatures"]) - 1
+    window, seed = WINDOWS[last], p["seed"] + 10 * last
+    edges = np.linspace(*window, p["bins"] + 1)
+    arrays[f"bins_{last}"] = (edges[:-1] + edges[1:]) / 2
+    values, error, _ = sampled(network(0, p["temperatures"][last]), window, p, seed)
+    arrays[f"sgd_{last}0"] = np.stack([values, error])
+    for j, depth in enumerate(p["depths"]):
+        if f"solver_{last}{j}" in arrays:
+            model = network(depth, p["temperatures"][last])
+            arrays[f"paths_{j}"] = followed(model, window, p, seed + 1 + j)
     return arrays
 
 
 def draw(arrays: dict[str, np.ndarray]) -> Figure:
     """One panel a temperature."""
     p = PARAMETERS
-    figure, axes = plt.subplots(1, 3, figsize=(7.0, 2.8))
+    figure, axes = plt.subplots(1, 3, figsize=(7.0, 3.0))
     colors = plt.rcParams["axes.prop_cycle"].by_key()["color"]
     for i, temperature in enumerate(p["temperatures"]):
         for j, depth in enumerate(p["depths"]):
@@ -130,11 +151,13 @@ def draw(arrays: dict[str, np.ndarray]) -> Figure:
             axes[i].plot(places[chosen], values[chosen], "x", ms=3.5, mew=0.8, color=colors[j])
         axes[i].set(xlabel="$v$", title=f"$T = {temperature:g}$", xlim=WINDOWS[i])
         axes[i].set_ylim(0, TOPS[i])
-    for i, _ in enumerate(p["sampled"]):
-        for j, _ in enumerate(p["depths"]):
-            values, error = arrays[f"sgd_{i}{j}"]
+    last = len(p["temperatures"]) - 1
+    points = [(i, f"sgd_{i}{j}", j, "o") for i in range(3) for j in range(len(p["depths"]))]
+    points += [(last, f"paths_{j}", j, "^") for j in range(len(p["depths"]))]
+    for i, key, j, marker in points:
+        if key in arrays:
             axes[i].errorbar(
-                arrays[f"bins_{i}"], values, error, fmt="o", ms=2, color=colors[j], elinewidth=0.7
+                arrays[f"bins_{i}"], *arrays[key], fmt=marker, ms=2, color=colors[j], elinewidth=0.7
             )
     axes[0].set_ylabel("$p(v)$")
     gone, total = int(arrays["left"].sum()), p["runs"] * arrays["left"].size
@@ -147,7 +170,8 @@ def draw(arrays: dict[str, np.ndarray]) -> Figure:
         ("", "-", "closed form"),
         ("x", "", "finite volumes"),
         ("o", "", sgd),
+        ("^", "", "paths"),
     ):
         handles.append(plt.Line2D([], [], color="0.4", marker=marker, ls=line, ms=3, label=label))
-    figure.legend(handles=handles, loc="outside upper center", ncols=7, fontsize=7)
+    figure.legend(handles=handles, loc="outside upper center", ncols=4, fontsize=7)
     return figure

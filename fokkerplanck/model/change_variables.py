@@ -9,7 +9,7 @@ import sympy as sp
 
 from fokkerplanck.errors import InvalidModel
 from fokkerplanck.model.coordinates import CoordinateMap, shown
-from fokkerplanck.model.points import POINTS, equal_at, random_points, value_at
+from fokkerplanck.model.points import DIGITS, POINTS, equal_at, random_points, value_at
 from fokkerplanck.model.symbols import differentiate, gradient, hessian, match_names
 
 if TYPE_CHECKING:
@@ -96,13 +96,23 @@ def change_variables(
             "coordinates: change the variables of the loss before the noise is clipped"
         )
     change = CoordinateMap.read(diffusion, new_variables, expressions)
-    entries = [match_names(entry, change.known) for entry in _coefficients(diffusion, change)]
+    entries = [
+        _with_digits(match_names(entry, change.known), DIGITS)
+        for entry in _coefficients(diffusion, change)
+    ]
     if inverse is None:
         values = _by_solving(entries, change)
     else:
         values = _by_inverse(entries, change, inverse)
     back = dict(zip(change.new, change.names, strict=True))
-    return _rebuilt(diffusion, [value.xreplace(back) for value in values], change)
+    doubles = [_with_digits(value.xreplace(back), 15) for value in values]
+    return _rebuilt(diffusion, doubles, change)
+
+
+def _with_digits(expression: sp.Expr, digits: int) -> sp.Expr:
+    """Numbers as they are, in longer or shorter floats: those of 15 digits would add errors up."""
+    floats = expression.atoms(sp.Float)
+    return expression.xreplace({number: sp.Float(number, digits) for number in floats})
 
 
 def _coefficients(diffusion: Diffusion, change: CoordinateMap) -> list[sp.Expr]:

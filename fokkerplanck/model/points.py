@@ -14,7 +14,7 @@ import sympy as sp
 from fokkerplanck.errors import InvalidModel
 from fokkerplanck.model.samples import Dataset, SampleMean
 
-__all__ = ["POINTS", "Point", "equal_at", "random_points", "value_at", "vanishes"]
+__all__ = ["DIGITS", "POINTS", "Point", "equal_at", "random_points", "value_at", "vanishes"]
 
 POINTS = 6
 SEED = 20230609

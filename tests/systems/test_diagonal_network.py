@@ -142,6 +142,23 @@ def test_finite_volume_in_v_at_any_depth(depth: int, width: int, sign: int) -> N
     np.testing.assert_allclose(density.values, exact, atol=1e-3 * exact.max())
 
 
+@pytest.mark.parametrize("temperature", TEMPERATURES[:3])
+def test_moments_by_finite_volumes_in_v(temperature: float) -> None:
+    """The singular equation of v itself, on cells that shrink towards zero and widen outwards."""
+    model = network(temperature)
+    axis = fpk.Mapped(sp.exp(LOG), LOG, (-14 if temperature < 0.2 else -40, 18, 4000))
+    density = fpk.stationary_density(fpk.assemble(model.diffusion(), fpk.Grid({v: axis})))
+    masses, centers = density.masses, density.grid.centers[0]
+    mean = float(masses @ centers)
+    assert mean == pytest.approx(model.mean(), rel=1e-3)
+    # Second moments miss what lies above exp(18): 1e-4 of v^2 p, |v|^(-1/2).
+    assert masses @ centers**2 - mean**2 == pytest.approx(model.variance(), rel=1e-3)
+    expected = model.pdf(centers)
+    shown = expected > 1e-3 * expected[centers > 0.5].max()
+    shown &= centers > 0.1  # towards zero the density is infinite at T = .3
+    np.testing.assert_allclose(density.values[shown], expected[shown], rtol=1e-3)
+
+
 def test_both_signs_mirror() -> None:
     right = DiagonalNetwork.with_linear_targets(0.9, 0.5, temperature=0.1)
     left = DiagonalNetwork.with_linear_targets(-0.9, 0.5, temperature=0.1, sign=-1)
@@ -368,6 +385,54 @@ def test_log_diffusion_of_both_signs() -> None:
                 assert float(mine.subs(z, point)) == pytest.approx(
                     float(theirs.subs({z: point, q: 0})), rel=1e-12
                 )
+
+
+def test_log_diffusion_of_a_deep_network_in_floats() -> None:
+    """Doubles of 15 digits would not pass for the same coefficients."""
+    for depth in (4, 6):
+        model = network(0.6, depth=depth)
+        drift, value = model.log_diffusion().drift[0], 0.5
+        diffusion = model.diffusion()
+        expected = (diffusion.drift[0] / v - diffusion.tensor[0] / v**2).subs(v, value)
+        assert float(drift.subs(z, np.log(value))) == pytest.approx(float(expected), rel=1e-12)
+        assert max(f._prec for f in drift.atoms(sp.Float)) == 53
+
+
+def test_variance_turns_over() -> None:
+    """Fluctuation inversion: the variance falls again well below the critical temperature."""
+    variances = [network(t).variance() for t in (0.3, 0.35944, 0.42)]
+    assert variances[1] == pytest.approx(0.301075, abs=1e-5)
+    assert variances[1] > max(variances[0], variances[2])
+    deep = [network(t, depth=2).variance() for t in (0.2, 0.35, 0.6)]
+    assert deep[1] > max(deep[0], deep[2])
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_sign_of_balanced_weights_is_kept(depth: int) -> None:
+    """SGD with real minibatches from either sign: no crossing, whatever the data ask for."""
+    rng = np.random.default_rng(12)
+    inputs = rng.standard_normal(300)
+    targets = inputs + 0.5 * rng.standard_normal(300)
+    model = DiagonalNetwork.with_data(inputs, targets, depth=depth, temperature=0.01)
+    for sign in (1, -1):
+        start = model.balanced(0.8 * sign)
+        runs = fpk.simulate_sgd(
+            model.optimizer(inputs, targets), start, steps=1500, runs=200, seed=6, save_every=1
+        )
+        values = np.prod(runs.values, axis=-1)
+        assert (sign * values >= 0).all()
+
+
+def test_unbalanced_weights_may_change_the_sign() -> None:
+    """One weight alone is free to pass zero: the sign is kept at balance only."""
+    rng = np.random.default_rng(13)
+    inputs = rng.standard_normal(300)
+    targets = inputs + 0.5 * rng.standard_normal(300)
+    model = DiagonalNetwork.with_data(inputs, targets, temperature=0.01)
+    runs = fpk.simulate_sgd(
+        model.optimizer(inputs, targets), (1.0, -0.3), steps=600, runs=200, seed=6
+    )
+    assert np.mean(np.prod(runs.values[-1], axis=-1) > 0.5) > 0.95
 
 
 def test_sgd_on_data_has_the_moments_density() -> None:
