@@ -2,6 +2,7 @@
 
 from fokkerplanck.systems import (
     degenerate_valley,
+    density_diffusion,
     diagonal_network,
     edge_of_stability,
     random_shift_valley,
@@ -11,6 +12,7 @@ from fokkerplanck.systems import (
 
 __all__ = [
     "degenerate_valley",
+    "density_diffusion",
     "diagonal_network",
     "edge_of_stability",
     "random_shift_valley",
