@@ -6,6 +6,9 @@ from fokkerplanck.systems import (
     diagonal_network,
     edge_of_stability,
     random_shift_valley,
+    smooth_wells,
+    styblinski_tang,
+    tabular,
     two_parabolas,
     two_valley,
 )
@@ -16,6 +19,9 @@ __all__ = [
     "diagonal_network",
     "edge_of_stability",
     "random_shift_valley",
+    "smooth_wells",
+    "styblinski_tang",
+    "tabular",
     "two_parabolas",
     "two_valley",
 ]

@@ -64,7 +64,7 @@ class ThreeParabolas:
     >>> float(bed.escape_time("isothermal")), float(bed.exact_escape_time("isothermal"))
     (1.518e8, 1.439e8)
     >>> float(bed.exact_escape_time("ito"))
-    3.600e7
+    3.903e7
     """
 
     wells: Any
@@ -239,7 +239,7 @@ class ThreeParabolas:
         return sides[1] / sides[0]
 
     def _reach(self, i: int) -> tuple[sp.Expr, sp.Expr]:
-        """``z_i``, ``w_i``: a junction's distances from minimum and ridge, in units of the noise."""
+        """``z_i``, ``w_i``: distances of a junction from minimum and ridge, by the noise."""
         below, above = self._width(i)
         level, top = self.levels[2 * i], self.levels[1]
         return below / sp.sqrt(2 * level / self.wells[i]), above / sp.sqrt(2 * top / self.ridge)
