@@ -25,7 +25,7 @@ from fokkerplanck.systems.smooth_wells import SmoothWells
 PARAMETERS: dict[str, Any] = {
     "noises": [0.15, 0.1, 0.07],
     "floors": [1e-3, 1.0, 13],
-    "cells": 24_000,
+    "cells": 26_000,
     "learning_rates": [0.14, 0.11, 0.09, 0.075, 0.063, 0.055],
     "runs": 200,
     "seed": 7,

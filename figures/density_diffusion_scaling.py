@@ -5,8 +5,9 @@ lines: the exact one-step operator of one coordinate, of which n are independent
 SGD in logistic regression with two weights, until the quadratic excess loss is above a threshold;
 dashed: slope of the normal approximation, ``dL/lambda_max(H^(1/2) S H^(1/2))`` with the Lyapunov
 covariance S.  Bottom: white noise of strength D.  Numbers: slopes of straight lines fitted to the
-points, with standard errors, and chi-square per degree of freedom.  Per step of SGD, per unit of
-time for white noise.
+points, with standard errors, and chi-square per degree of freedom.  Rates of SGD are per unit of
+time ``eta k steps``, in which those of its diffusion depend on eta k/B alone; those of white noise
+per unit of time ``eta steps``.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ PARAMETERS: dict[str, Any] = {
 }
 
 MARKERS = "os"
-SPREAD = (-7, 6)  # where one coordinate of Styblinski and Tang's function is followed
+SPREAD = (-24, 8)  # one coordinate: an excursion to -6 leaps back by more than the whole well
 COUNTED = 4000  # steps, after which survival falls by equal factors
 
 
@@ -90,11 +91,13 @@ def styblinski_tang(p: dict[str, Any]) -> dict[str, np.ndarray]:
             # In u = sqrt(k) theta a step depends on eta k alone.
             one = StyblinskiTang(1)
             lines[:, k] = one_step(one.optimizer(eta * scale, batch), one, p["dimensions"])
+            lines[:, k] += np.log(eta * scale)
             for i, n in enumerate(p["dimensions"]):
                 model = StyblinskiTang(n, scale)
                 points[i, k] = measured(
                     model.optimizer(eta, batch), model.start, model.left(), p, 100 * s + 10 * k + i
                 )
+                points[i, k, 0] += np.log(eta * scale)
         arrays |= {f"tang_{name}": points, f"tang_{name}_line": lines}
     return arrays
 
@@ -168,7 +171,8 @@ def logistic(p: dict[str, Any]) -> dict[str, np.ndarray]:
             model = Classifier(*table, decay=p["decay"], scale=scale)
             start = tuple(theta / np.sqrt(scale))
             sgd = model.optimizer(rate, size)
-            points.append(measured(sgd, start, left(model.variables, scale), p, 900 + 100 * s + k))
+            found = measured(sgd, start, left(model.variables, scale), p, 900 + 100 * s + k)
+            points.append([found[0] + np.log(rate * scale), found[1]])
         arrays[f"logistic_{name}"] = np.array([points])
     points, rate = [], p["logistic_white_rate"]
     for k, strength in enumerate(p["logistic_noises"]):
@@ -197,6 +201,12 @@ def line(places: np.ndarray, points: np.ndarray) -> tuple[float, float, float, f
     slope, constant = spread @ design.T @ (values / errors)
     chi = np.sum(((values - slope * places - constant) / errors) ** 2) / (len(places) - 2)
     return float(slope), float(np.sqrt(spread[0, 0])), float(constant), float(chi)
+
+
+def rounded(value: float, error: float) -> str:
+    """A number and its error, to the first digit of the error."""
+    digits = max(0, -int(np.floor(np.log10(error))))
+    return rf"${value:.{digits}f} \pm {error:.{digits}f}$"
 
 
 def series(p: dict[str, Any]) -> dict[str, tuple[np.ndarray, str]]:
@@ -236,7 +246,7 @@ def draw(arrays: dict[str, np.ndarray]) -> Figure:
     for row, name in zip(
         axes, ("SGD, Styblinski–Tang", "SGD, logistic regression", "white noise"), strict=True
     ):
-        row[0].set_ylabel(r"$-\ln\,$rate")
+        row[0].set_ylabel(r"$-\ln$ rate")
         row[1].set_title(name)
     axes[0, 0].legend(loc="lower right")
     axes[2, 0].set_title("Styblinski–Tang", fontsize=8, loc="left")
@@ -262,7 +272,7 @@ def _panel(panel: Axes, arrays: dict[str, np.ndarray], name: str, places: np.nda
         panel.text(
             0.04,
             0.97 - 0.1 * i,
-            rf"${slope:.3g} \pm {error:.1g}$, $\chi^2$ {chi:.1f}",
+            rf"{rounded(slope, error)}, $\chi^2$ {chi:.1f}",
             transform=panel.transAxes,
             va="top",
             fontsize=7,

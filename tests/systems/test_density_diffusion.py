@@ -354,7 +354,7 @@ def test_step_of_styblinski_tang_depends_on_the_product_of_rate_and_scale() -> N
     for rate, scale in ((0.04, 1), (0.01, 4)):
         model = StyblinskiTang(1, scale)
         (v,) = model.variables
-        wide = 6 / math.sqrt(scale)
+        wide = 24 / math.sqrt(scale)
         operator = fpk.transition_operator(
             model.optimizer(rate, 2), fpk.Panels(theta_1=(-wide, wide))
         )
@@ -365,7 +365,7 @@ def test_step_of_styblinski_tang_depends_on_the_product_of_rate_and_scale() -> N
 def test_ten_dimensions_are_ten_times_as_fast() -> None:
     """Coordinates are independent: the survival of ten is the tenth power of one's."""
     one, ten = StyblinskiTang(1), StyblinskiTang(10)
-    operator = fpk.transition_operator(one.optimizer(0.02, 2), fpk.Panels(theta_1=(-6, 6)))
+    operator = fpk.transition_operator(one.optimizer(0.02, 2), fpk.Panels(theta_1=(-24, 8)))
     region = one.variables[0] > one.critical_points[1]
     law = fpk.first_passage_distribution(operator, one.start, region, steps=3000)
     mean = 1 + float(np.sum(law.survival[law.steps > 0] ** 10))
@@ -373,7 +373,7 @@ def test_ten_dimensions_are_ten_times_as_fast() -> None:
         ten.optimizer(0.02, 2), ten.start, ten.left(), paths=400, step=None, seed=5
     )
     assert abs(1 / rate.value - mean) < 3 * rate.standard_error / rate.value**2
-    assert mean < 1313 / 9
+    assert mean < 1270 / 9
 
 
 def test_refused_losses() -> None:
@@ -436,3 +436,18 @@ def test_scale_multiplies_the_hessian_at_the_same_loss() -> None:
     assert float(first.subs(at)) == pytest.approx(float(second.subs(half)))
     bend = float(sp.diff(first, a, b).subs(at)), float(sp.diff(second, a, b).subs(half))
     assert bend[1] == pytest.approx(4 * bend[0])
+
+
+def test_diffusion_misses_sgd_on_shifted_samples_by_orders_of_magnitude() -> None:
+    """The noise is weakest on the slope: SGD leaps over what its diffusion has to climb."""
+    model = StyblinskiTang(1)
+    region = model.variables[0] > model.critical_points[1]
+    for rate, batch, steps, modified in ((0.02, 1, 143.404, 7.576e5), (0.02, 2, 1270.13, 1.3226e11)):
+        sgd = model.optimizer(rate, batch)
+        operator = fpk.transition_operator(sgd, fpk.Panels(theta_1=(-24, 8)))
+        assert 1 / fpk.escape_rate(operator, model.start, region).value == pytest.approx(
+            steps, rel=1e-3
+        )
+        diffusion = fpk.assemble(sgd.diffusion(), fpk.Grid(theta_1=(-6, 5, 2000)))
+        time = 1 / fpk.escape_rate(diffusion, model.start, region).value
+        assert time / rate == pytest.approx(modified, rel=1e-2)
