@@ -11,15 +11,18 @@
 # %%
 from __future__ import annotations
 
+import mpmath
 import sympy as sp
 
 import fokkerplanck as fpk
 from derivations._algebra import assert_zero
 from derivations._report import Statement
+from fokkerplanck.systems.density_diffusion import ALPHA, ThreeParabolas
 
 theta = sp.Symbol("theta", real=True)
 H_a, H_b, rise, strength = sp.symbols("H_a H_b dL T", positive=True)  # H_b = |H_b|, T = eta/2B
 RATE = "fokkerplanck.theory.density_diffusion_rate"
+BED = "fokkerplanck.systems.density_diffusion.ThreeParabolas"
 
 junction = sp.sqrt(2 * rise / (H_a * (1 + H_a / H_b)))
 saddle = junction * (1 + H_a / H_b)
@@ -112,6 +115,87 @@ def _compare(well: int, barrier: int) -> None:
         assert abs(kramers.value / formula.value - 1) < 1e-5
 
 
+# %% [markdown]
+# ## The exact time
+# `tau = int_0^target D^-alpha exp(Phi) M dy`, `M(y) = int_-oo^y D^(alpha-1) exp(-Phi) dx`. On the
+# wells M is an error function, on the barrier an imaginary one; what remains are the integrals
+#
+#     int_0^z exp(v^2) erf(v) dv = z^2 2F2(1, 1; 3/2, 2; z^2)/sqrt(pi),    and with erfi and -z^2
+
+
+# %%
+def exact() -> list[Statement]:
+    z = sp.Symbol("z", positive=True)
+    for sign, inner in ((1, sp.erf), (-1, sp.erfi)):
+        series = sp.hyper([1, 1], [sp.Rational(3, 2), 2], sign * z**2) * z**2 / sp.sqrt(sp.pi)
+        terms = sum(
+            (z ** (2 * n + 2) * sign**n * sp.rf(1, n) ** 2)
+            / (sp.rf(sp.Rational(3, 2), n) * sp.rf(2, n) * sp.factorial(n))
+            for n in range(8)
+        ) / sp.sqrt(sp.pi)
+        integrand = sp.series(sp.exp(sign * z**2) * inner(z), z, 0, 16).removeO()
+        assert_zero(sp.expand(sp.diff(terms, z) - integrand))
+        assert (
+            abs(sp.N(series.subs(z, sp.Rational(1, 5)) - terms.subs(z, sp.Rational(1, 5)))) < 1e-12
+        )
+    for convention in ALPHA:
+        bed = ThreeParabolas((4, sp.Rational(1, 2)), sp.Rational(3, 2), sp.Rational(1, 10))
+        _by_quadrature(bed, convention)
+    return [
+        Statement("mean escape time between three parabolas", f"{BED}.exact_escape_time", True, ""),
+    ]
+
+
+def _by_quadrature(bed: ThreeParabolas, convention: str) -> None:
+    """One-dimensional integrals over M in closed form, to 20 digits."""
+    alpha = mpmath.mpf(float(ALPHA[convention]))
+    with mpmath.workdps(30):
+        numbers = [*bed.levels, bed.wells[0], bed.ridge, bed.wells[1], *bed.junctions]
+        low, top, high, first, ridge, second, c1, c2 = (
+            mpmath.mpf(str(sp.N(value, 30))) for value in numbers
+        )
+        middle, far = (mpmath.mpf(str(sp.N(v, 30))) for v in (bed.saddle, bed.minima[1]))
+        widths = [mpmath.sqrt(2 * d / h) for d, h in ((low, first), (top, ridge), (high, second))]
+        height = (c1 / widths[0]) ** 2 + ((middle - c1) / widths[1]) ** 2
+        floor = height - ((c2 - middle) / widths[1]) ** 2 - ((far - c2) / widths[2]) ** 2
+        half = mpmath.sqrt(mpmath.pi) / 2
+        left = low ** (alpha - 1) * widths[0] * half
+
+        def barrier(y: mpmath.mpf) -> mpmath.mpf:
+            risen = mpmath.erfi((y - middle) / widths[1]) + mpmath.erfi((middle - c1) / widths[1])
+            return left * (1 + mpmath.erf(c1 / widths[0])) + (
+                top ** (alpha - 1) * widths[1] * half * mpmath.exp(-height) * risen
+            )
+
+        def beyond(y: mpmath.mpf) -> mpmath.mpf:
+            fallen = mpmath.erf((y - far) / widths[2]) + mpmath.erf((far - c2) / widths[2])
+            return (
+                barrier(c2) + high ** (alpha - 1) * widths[2] * half * mpmath.exp(-floor) * fallen
+            )
+
+        time = mpmath.quad(
+            lambda y: (
+                low**-alpha
+                * mpmath.exp((y / widths[0]) ** 2)
+                * left
+                * (1 + mpmath.erf(y / widths[0]))
+            ),
+            [0, c1],
+        )
+        time += mpmath.quad(
+            lambda y: (
+                top**-alpha * mpmath.exp(height - ((y - middle) / widths[1]) ** 2) * barrier(y)
+            ),
+            [c1, middle, c2],
+        )
+        time += mpmath.quad(
+            lambda y: high**-alpha * mpmath.exp(floor + ((y - far) / widths[2]) ** 2) * beyond(y),
+            [c2, far],
+        )
+        closed = mpmath.mpf(str(sp.N(bed.exact_escape_time(convention), 30)))
+        assert abs(time / closed - 1) < mpmath.mpf(10) ** -20
+
+
 # %%
 def derive() -> list[Statement]:
-    return [*share(), *prefactor()]
+    return [*share(), *prefactor(), *exact()]

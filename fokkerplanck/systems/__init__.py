@@ -2,18 +2,26 @@
 
 from fokkerplanck.systems import (
     degenerate_valley,
+    density_diffusion,
     diagonal_network,
     edge_of_stability,
     random_shift_valley,
+    smooth_wells,
+    styblinski_tang,
+    tabular,
     two_parabolas,
     two_valley,
 )
 
 __all__ = [
     "degenerate_valley",
+    "density_diffusion",
     "diagonal_network",
     "edge_of_stability",
     "random_shift_valley",
+    "smooth_wells",
+    "styblinski_tang",
+    "tabular",
     "two_parabolas",
     "two_valley",
 ]

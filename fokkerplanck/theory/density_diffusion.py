@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, Literal
 
 import numpy as np
 import sympy as sp
 from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
 
 from fokkerplanck.discretize.coefficients import compile_expressions
 from fokkerplanck.discretize.info import Info
-from fokkerplanck.errors import InvalidModel, NotPositiveSemidefinite
+from fokkerplanck.errors import DisconnectedWarning, InvalidModel, NotPositiveSemidefinite
 from fokkerplanck.model.diffusion import Diffusion
 from fokkerplanck.model.optimizers import SGD, SGLD
 from fokkerplanck.results.rate import Rate
@@ -27,6 +29,8 @@ Array = NDArray[np.float64]
 
 # Of the line from minimum to saddle; where D jumps one of them is off, so the integral by 1e-3.
 INTERVALS = 512
+# Of the largest noise on the line: less than this is none.
+VANISHES = 1e-8
 
 
 def density_diffusion_rate(
@@ -79,10 +83,17 @@ def density_diffusion_rate(
     NotPositiveSemidefinite
         When there is no noise along the escape direction at one of the points.
 
+    Warns
+    -----
+    DisconnectedWarning
+        When the noise vanishes on the way.
+
     Notes
     -----
     Z. Xie, I. Sato and M. Sugiyama, ICLR 2021.  s and the factor of the convention are derived in
-    derivations/09_density_diffusion.py.  Moderate noise, ``dL (s/D_ae + (1-s)/D_be) >> 1``.
+    derivations/09_density_diffusion.py.  The noise must be weak on either side of the junction,
+    both ``dL s/D_ae`` and ``dL (1-s)/D_be`` >> 1, not their sum alone: the exact times of
+    `systems.density_diffusion.ThreeParabolas` tell.
 
     Examples
     --------
@@ -127,9 +138,18 @@ def density_diffusion_rate(
     prefactor = curvature / (2 * np.pi * np.sqrt(volumes))
     if convention == "ito":
         prefactor /= ratio
+    path_barrier = _path_barrier(values, bottom.position, top.position)
+    if np.isinf(path_barrier):
+        warnings.warn(
+            f"the noise along the line from {bottom.position} to {top.position} vanishes on the "
+            "way: the diffusion that this tensor defines never escapes along it, and the formula "
+            "replaces it by one with the noise of the two ends; discrete SGD leaps over the gap",
+            DisconnectedWarning,
+            stacklevel=2,
+        )
     info = Info(
         barrier=barrier,
-        path_barrier=(path_barrier := _path_barrier(values, bottom.position, top.position)),
+        path_barrier=path_barrier,
         noise_vanishes=bool(np.isinf(path_barrier)),
         path_fraction=share,
         tensor_ratio=ratio,
@@ -165,7 +185,25 @@ def _path_barrier(values: Any, start: Array, stop: Array) -> float:
     points = start[:, np.newaxis] + (stop - start)[:, np.newaxis] * line
     loss, *tensor = values(*points)
     noise = np.einsum("i,ijk,j->k", unit, np.reshape(tensor, (d, d, -1)), unit)
-    if noise.min() <= 0.0:
+    if noise.min() <= 0.0 or _touches_zero(values, start, stop, line, noise):
         return float("inf")
     # Increments of the loss over the noise at their middle: no derivative, jumps do no harm.
     return float(np.sum(np.diff(loss[::2]) / noise[1::2]))
+
+
+def _touches_zero(values: Any, start: Array, stop: Array, line: Array, noise: Array) -> bool:
+    """Whether D_e vanishes between two points, as ``|L''|`` does at an inflection."""
+    unit, d = (stop - start) / np.linalg.norm(stop - start), len(start)
+
+    def along(share: float) -> float:
+        tensor = values(*(start + (stop - start) * share))[1:].reshape(d, d)
+        return float(unit @ tensor @ unit)
+
+    inner = (noise[1:-1] < noise[:-2]) & (noise[1:-1] <= noise[2:])
+    for k in np.flatnonzero(inner) + 1:
+        bounds = line[k - 1], line[k + 1]
+        found = minimize_scalar(along, bounds=bounds, method="bounded", options={"xatol": 1e-13})
+        # A kink at zero is found to xatol, far below this; a floor of noise lies above it.
+        if found.fun <= VANISHES * noise.max():
+            return True
+    return False

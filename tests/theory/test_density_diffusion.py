@@ -9,7 +9,7 @@ import pytest
 import sympy as sp
 
 import fokkerplanck as fpk
-from fokkerplanck.errors import InvalidModel, NotPositiveSemidefinite
+from fokkerplanck.errors import DisconnectedWarning, InvalidModel, NotPositiveSemidefinite
 from fokkerplanck.theory import density_diffusion_rate, eyring_kramers_rate
 
 theta, phi = sp.symbols("theta phi", real=True)
@@ -96,18 +96,16 @@ def test_hessian_noise_in_the_plane_is_the_formula_of_sgd() -> None:
     """And the literal diffusion never escapes: the noise vanishes where the curvature does."""
     loss = (theta**2 - 1) ** 2 + 3 * phi**2
     sgd = fpk.SGD(loss, (theta, phi), fpk.noise.Hessian(1), learning_rate=0.2, batch_size=10)
-    rate = density_diffusion_rate(sgd, minimum=(-1, 0), saddle=(0, 0), path_fraction=0.25)
+    with pytest.warns(DisconnectedWarning, match="never escapes along it"):
+        rate = density_diffusion_rate(sgd, minimum=(-1, 0), saddle=(0, 0), path_fraction=0.25)
     exponent = 2 * 10 / 0.2 * (0.25 / 8 + 0.75 / 4)
     assert 1 / rate.value == pytest.approx(2 * np.pi / 4 * np.exp(exponent), rel=1e-9)
     assert rate.info["noise_vanishes"]
     assert rate.info["path_barrier"] == np.inf
     # -ln(rate) is linear in B and 1/eta.
-    larger = density_diffusion_rate(
-        fpk.SGD(loss, (theta, phi), fpk.noise.Hessian(1), learning_rate=0.1, batch_size=10),
-        minimum=(-1, 0),
-        saddle=(0, 0),
-        path_fraction=0.25,
-    )
+    slower = fpk.SGD(loss, (theta, phi), fpk.noise.Hessian(1), learning_rate=0.1, batch_size=10)
+    with pytest.warns(DisconnectedWarning):
+        larger = density_diffusion_rate(slower, minimum=(-1, 0), saddle=(0, 0), path_fraction=0.25)
     assert larger.info["barrier"] == pytest.approx(2 * rate.info["barrier"])
 
 
