@@ -1,13 +1,11 @@
-"""Three parabolas against quadrature, solver and samples; the losses of the escape experiments."""
+"""Three parabolas against quadrature, solver and samples."""
 
 from __future__ import annotations
 
 import math
-import sys
 from itertools import pairwise
 from typing import Any
 
-import numpy as np
 import pytest
 import sympy as sp
 from scipy.integrate import quad
@@ -16,13 +14,10 @@ import fokkerplanck as fpk
 from fokkerplanck.errors import (
     DisconnectedDomain,
     DisconnectedWarning,
-    InvalidData,
     InvalidModel,
 )
 from fokkerplanck.systems.density_diffusion import ThreeParabolas, theta
 from fokkerplanck.systems.smooth_wells import SmoothWells
-from fokkerplanck.systems.styblinski_tang import StyblinskiTang
-from fokkerplanck.systems.tabular import Classifier, load_table
 
 CONVENTIONS = ("ito", "stratonovich", "isothermal")
 x, y = sp.symbols("x y", real=True)
@@ -298,159 +293,3 @@ def test_a_floor_of_noise_opens_the_way_as_a_power_of_it() -> None:
         times.append(1 / fpk.escape_rate(operator, (-1.0,), x > wells.saddle[0]).value)
     power = math.log(times[1] / times[0]) / math.log(4)
     assert power == pytest.approx(2 * force / (noise * third), rel=0.05)
-
-
-# Losses ----------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("ratio", [1, 2, 4, 9])
-def test_smooth_wells_have_the_ratio_in_every_direction(ratio: int) -> None:
-    wells = SmoothWells(ratio, 1.5, variables=(x, y))
-    hessians = [
-        np.array(sp.hessian(wells.loss, (x, y)).subs(dict(zip((x, y), m, strict=True))), float)
-        for m in wells.minima
-    ]
-    np.testing.assert_allclose(hessians[1], ratio * hessians[0], atol=1e-12)
-    assert hessians[0][0, 0] == pytest.approx(float(wells.curvatures[0]))
-    saddle = dict(zip((x, y), wells.saddle, strict=True))
-    slope = [float(sp.diff(wells.loss, v).subs(saddle)) for v in (x, y)]
-    np.testing.assert_allclose(slope, 0, atol=1e-9)
-    assert np.linalg.eigvalsh(np.array(sp.hessian(wells.loss, (x, y)).subs(saddle), float))[0] < 0
-    assert [float(wells.loss.subs(dict(zip((x, y), m, strict=True)))) for m in wells.minima] == [
-        0,
-        0,
-    ]
-
-
-def test_styblinski_tang_minima() -> None:
-    f = StyblinskiTang(1, spread=0)
-    np.testing.assert_allclose(f.critical_points, [-2.903534, 0.156731, 2.746803], atol=5e-7)
-    np.testing.assert_allclose(
-        StyblinskiTang(1, 4, 0).critical_points, np.array(f.critical_points) / 2
-    )
-    # The mean over the samples has its minima elsewhere.
-    low, top, high = StyblinskiTang(1).critical_points
-    mean = StyblinskiTang(1)
-    for place in (low, top, high):
-        assert float(sp.diff(mean.loss, mean.variables[0]).subs(mean.variables[0], place)) == (
-            pytest.approx(0, abs=1e-8)
-        )
-    assert low == pytest.approx(-2.35191, abs=1e-5)
-
-
-@pytest.mark.parametrize("dimension", [1, 2])
-def test_styblinski_tang_covariance_is_that_of_the_samples(dimension: int) -> None:
-    model = StyblinskiTang(dimension, 3, sp.Rational(1, 2))
-    noise = fpk.noise.PerSample(model.sample_loss, model.moments())
-    sgd = fpk.SGD(model.sample_loss, model.variables, noise, learning_rate=1)
-    assert sp.Matrix(sgd.covariance - model.covariance).applyfunc(sp.expand) == sp.zeros(dimension)
-    assert sp.expand(sgd.objective - model.loss) == 0
-    (given,) = {model.optimizer(0.1, 4).covariance[0, 0] * 4}
-    assert sp.expand(given - model.covariance[0, 0]) == 0
-
-
-def test_step_of_styblinski_tang_depends_on_the_product_of_rate_and_scale() -> None:
-    times = []
-    for rate, scale in ((0.04, 1), (0.01, 4)):
-        model = StyblinskiTang(1, scale)
-        (v,) = model.variables
-        wide = 24 / math.sqrt(scale)
-        operator = fpk.transition_operator(
-            model.optimizer(rate, 2), fpk.Panels(theta_1=(-wide, wide))
-        )
-        times.append(1 / fpk.escape_rate(operator, model.start, v > model.critical_points[1]).value)
-    assert times[0] == pytest.approx(times[1], rel=1e-6)
-
-
-def test_ten_dimensions_are_ten_times_as_fast() -> None:
-    """Coordinates are independent: the survival of ten is the tenth power of one's."""
-    one, ten = StyblinskiTang(1), StyblinskiTang(10)
-    operator = fpk.transition_operator(one.optimizer(0.02, 2), fpk.Panels(theta_1=(-24, 8)))
-    region = one.variables[0] > one.critical_points[1]
-    law = fpk.first_passage_distribution(operator, one.start, region, steps=3000)
-    mean = 1 + float(np.sum(law.survival[law.steps > 0] ** 10))
-    rate = fpk.sample_escape_rate(
-        ten.optimizer(0.02, 2), ten.start, ten.left(), paths=400, step=None, seed=5
-    )
-    assert abs(1 / rate.value - mean) < 3 * rate.standard_error / rate.value**2
-    assert mean < 1270 / 9
-
-
-def test_refused_losses() -> None:
-    with pytest.raises(InvalidModel, match="ratio is a number of at least 1"):
-        SmoothWells(sp.Rational(1, 2))
-    with pytest.raises(InvalidModel, match="in a plane"):
-        SmoothWells(2, variables=sp.symbols("a b c"))
-    with pytest.raises(InvalidModel, match="in the plane build SGD"):
-        SmoothWells(2, variables=(x, y)).optimizer(0.1)
-    with pytest.raises(InvalidModel, match="whole number"):
-        StyblinskiTang(0)
-    with pytest.raises(InvalidModel, match="single minimum"):
-        _ = StyblinskiTang(1, spread=1.6).critical_points
-    with pytest.raises(InvalidModel, match="need numbers"):
-        _ = StyblinskiTang(1, sp.Symbol("k")).critical_points
-    with pytest.raises(InvalidData, match="labels are -1 or 1"):
-        Classifier([[0.0], [1.0]], [0, 1])
-    with pytest.raises(InvalidData, match="shape"):
-        Classifier([0.0, 1.0], [1, -1])
-    with pytest.raises(InvalidModel, match="hidden is a number"):
-        Classifier([[0.0], [1.0]], [1, -1], hidden=-1)
-
-
-def test_table_without_scikit_learn(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "sklearn", None)
-    with pytest.raises(ImportError, match="pip install"):
-        load_table()
-
-
-def test_table_of_an_unknown_name() -> None:
-    pytest.importorskip("sklearn")
-    with pytest.raises(InvalidData, match="one of"):
-        load_table("iris")  # type: ignore[arg-type]
-
-
-def test_logistic_regression_near_its_minimum_has_the_noise_of_its_hessian() -> None:
-    """Fisher's identity: exact where the model is right; on these data to a third."""
-    pytest.importorskip("sklearn")
-    model = Classifier(*load_table(columns=[0, 1]), decay=0.0)
-    sgd = model.optimizer(0.1)
-    place = dict(zip(model.variables, (-3.4, -0.9), strict=True))
-    labels, inputs = model.labels, model.inputs
-    # By hand: gradient -z x (1 - p), Hessian p (1 - p) x x^T.
-    other = 1 / (1 + np.exp(labels * (inputs @ [-3.4, -0.9])))
-    gradients = -(labels * other)[:, np.newaxis] * inputs
-    hand = np.cov(gradients.T, bias=True)
-    from fokkerplanck.discretize.coefficients import compile_expressions
-
-    mine = compile_expressions(list(sgd.covariance), model.variables)(*place.values())
-    np.testing.assert_allclose(mine.reshape(2, 2), hand, rtol=1e-9)
-
-
-def test_scale_multiplies_the_hessian_at_the_same_loss() -> None:
-    inputs, labels = [[0.3, 1.0], [1.0, -0.4], [0.2, 0.1]], [1, -1, 1]
-    plain, scaled = (Classifier(inputs, labels, scale=k, decay=0.1) for k in (1, 4))
-    a, b = plain.variables
-    at, half = {a: 0.6, b: -0.2}, {a: 0.3, b: -0.1}
-    values = {s: column[0] for s, column in plain.data.items()}
-    first, second = plain.sample_loss.subs(values), scaled.sample_loss.subs(values)
-    assert float(first.subs(at)) == pytest.approx(float(second.subs(half)))
-    bend = float(sp.diff(first, a, b).subs(at)), float(sp.diff(second, a, b).subs(half))
-    assert bend[1] == pytest.approx(4 * bend[0])
-
-
-def test_diffusion_misses_sgd_on_shifted_samples_by_orders_of_magnitude() -> None:
-    """The noise is weakest on the slope: SGD leaps over what its diffusion has to climb."""
-    model = StyblinskiTang(1)
-    region = model.variables[0] > model.critical_points[1]
-    for rate, batch, steps, modified in (
-        (0.02, 1, 143.404, 7.576e5),
-        (0.02, 2, 1270.13, 1.3226e11),
-    ):
-        sgd = model.optimizer(rate, batch)
-        operator = fpk.transition_operator(sgd, fpk.Panels(theta_1=(-24, 8)))
-        assert 1 / fpk.escape_rate(operator, model.start, region).value == pytest.approx(
-            steps, rel=1e-3
-        )
-        diffusion = fpk.assemble(sgd.diffusion(), fpk.Grid(theta_1=(-6, 5, 2000)))
-        time = 1 / fpk.escape_rate(diffusion, model.start, region).value
-        assert time / rate == pytest.approx(modified, rel=1e-2)
