@@ -117,6 +117,25 @@ def test_rates_fall_exponentially_with_the_batch() -> None:
     assert arrays["tang_scale_line"] == pytest.approx(arrays["tang_rate_line"])
 
 
+def test_watching_at_steps_only_doubles_the_time_of_the_linear_diffusion() -> None:
+    p = scaling.PARAMETERS
+    model = scaling.Classifier(*scaling.load_table(columns=p["columns"]), decay=p["decay"])
+    _, hessian, noise = scaling.bottom(model.optimizer(p["logistic_rate"]))
+    spread = np.linalg.cholesky(noise / p["logistic_batch"])
+    rng, runs, pieces, counted = np.random.default_rng(1), 400, 20, 1200
+    x, seen, crossed = np.zeros((runs, 2)), np.full(runs, counted), np.full(runs, counted)
+    for step in range(counted):
+        for _ in range(pieces):
+            kicks = rng.normal(size=(runs, 2)) @ spread.T
+            x = x - x @ hessian / pieces + kicks / np.sqrt(pieces)
+            out = np.einsum("ni,ij,nj->n", x, hessian, x) / 2 > p["threshold"]
+            crossed[out] = np.minimum(crossed[out], step + 1)
+        seen[out] = np.minimum(seen[out], step + 1)
+    ratio = seen.mean() / crossed.mean()
+    # Paired paths; 1.96 to 2.15 over six seeds.
+    assert 1.8 < ratio < 2.4
+
+
 def test_covariance_follows_the_hessian_at_a_minimum_only() -> None:
     pytest.importorskip("sklearn")
     arrays = covariance.compute(**covariance.PARAMETERS | {"draws": 12})
