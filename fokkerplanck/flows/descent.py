@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fokkerplanck.flows.landscape import pose, trajectory
+from fokkerplanck.flows.problem import pose, trajectory
 from fokkerplanck.flows.thresholds import require_momentum
 from fokkerplanck.results.trajectory import Trajectory
 

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from fokkerplanck.errors import InvalidModel
 from fokkerplanck.flows.closures import Closure, TopEigenvector
 from fokkerplanck.flows.integrate import ABSOLUTE, integrate
-from fokkerplanck.flows.landscape import Landscape, pose, trajectory
+from fokkerplanck.flows.landscape import Landscape
+from fokkerplanck.flows.problem import pose, trajectory
 from fokkerplanck.flows.thresholds import require_momentum
 from fokkerplanck.results.trajectory import Trajectory
 
