@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, ClassVar, Literal
 
@@ -21,6 +21,9 @@ Array = NDArray[np.float64]
 
 # Cost in gradients: a forward derivative of a program costs about as much as the program again.
 GRADIENTS = {"gradient": 1, "product": 2, "bend": 4}
+# Residual of an eigenvector of which the eigenvalue alone is asked for, in roots of the tolerance:
+# the eigenvalue is off by the square over the gap behind it.
+VALUE_ONLY = 0.1
 # Points at once: rounded up to a multiple, so that few shapes are compiled.
 LANES = 4
 
@@ -47,7 +50,7 @@ class JaxLandscape:
     names: tuple[str, ...]
     tolerance: float = 1e-6
     counts: Counter[str] = field(default_factory=Counter)
-    _last: dict[str, Any] = field(default_factory=dict)
+    _last: dict[str, Any] = field(default_factory=dict, init=False)
 
     # A stiff method would fill a Jacobian of d x d.
     integrator: ClassVar[Literal["RK45"]] = "RK45"
@@ -160,14 +163,8 @@ class JaxLandscape:
 
     def sharpness(self, points: Array) -> Array:
         """Largest curvature at the columns of (d, n), shape (n,); not counted."""
-        before, own = Counter(self.counts), dict(self._last)
-        self._last.clear()
-        found = np.array([self.top(point, 1)[0][0] for point in points.T])
-        self._last.clear()
-        self._last.update(own)
-        self.counts.clear()
-        self.counts.update(before)
-        return found
+        judge = replace(self, counts=Counter(), tolerance=VALUE_ONLY * np.sqrt(self.tolerance))
+        return np.array([judge.top(point, 1)[0][0] for point in points.T])
 
     def derivatives(self, point: Array) -> dict[str, Array]:
         """Loss and gradient by name."""
@@ -183,7 +180,7 @@ class JaxLandscape:
         """Evaluations by kind, and a step's cost in gradients, see `GRADIENTS`."""
         total = sum(GRADIENTS[kind] * count for kind, count in self.counts.items())
         return {f"{kind}s": count for kind, count in self.counts.items()} | {
-            "gradients_per_step": total / steps
+            "gradients_per_step": total / (steps + 1)
         }
 
     def place(self, point: Array) -> str:

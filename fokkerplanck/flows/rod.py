@@ -9,10 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fokkerplanck.errors import InvalidModel
-from fokkerplanck.flows.closures import Closure, TopEigenvector
-from fokkerplanck.flows.integrate import ABSOLUTE, integrate
+from fokkerplanck.flows.closures import Closure, TopEigenvector, average, ends
+from fokkerplanck.flows.integrate import ABSOLUTE, RELATIVE, integrate
+from fokkerplanck.flows.jax_landscape import JaxLandscape
 from fokkerplanck.flows.landscape import Landscape
-from fokkerplanck.flows.problem import pose, trajectory
+from fokkerplanck.flows.low_rank import follow_rod
+from fokkerplanck.flows.problem import Problem, pose, trajectory
 from fokkerplanck.flows.thresholds import require_momentum
 from fokkerplanck.results.trajectory import Trajectory
 
@@ -35,6 +37,7 @@ def rod_flow(
     momentum: float = 0.0,
     floor: float = 0.0,
     closure: Closure | None = None,
+    tolerance: float | None = None,
 ) -> Trajectory:
     r"""Flow of the centre ``c = (w + w')/2`` and the extent of two iterates w, w'.
 
@@ -83,8 +86,10 @@ def rod_flow(
     require_momentum(momentum)
     if not (np.isfinite(floor) and floor >= 0):
         raise InvalidModel(f"the floor of the extent is a number, 0 or more, not {floor!r}")
-    problem = pose(loss, variables, learning_rate, start, steps)
+    problem = pose(loss, variables, learning_rate, start, steps, tolerance)
     chosen = TopEigenvector() if closure is None else closure
+    if isinstance(problem.landscape, JaxLandscape):
+        return _of_network(problem, problem.landscape, momentum, float(floor), chosen)
     eta, landscape, size = problem.learning_rate, problem.landscape, problem.start.size
     step = _step(landscape, eta, momentum)
     state = problem.start if momentum == 0 else np.concatenate([problem.start, np.zeros(size)])
@@ -101,9 +106,9 @@ def rod_flow(
         if not np.isfinite(packed).all():
             return np.full_like(packed, np.nan)
         rods = chosen.half_rods(covariance)
-        displacements, derivatives = step(_points(center, rods))
-        mean, spread = _average(displacements, rods.shape[1])
-        drift = mean - _average(derivatives, rods.shape[1])[0] @ mean / 2
+        displacements, derivatives = step(ends(center, rods))
+        mean, spread = average(displacements, rods.shape[1])
+        drift = mean - average(derivatives, rods.shape[1])[0] @ mean / 2
         growth = (np.outer(mean, mean) + spread @ spread.T) / 2
         rate = growth - 2 * (covariance - floor * np.eye(state.size))
         return np.concatenate([drift, rate[upper]])
@@ -111,15 +116,23 @@ def rod_flow(
     absolute = np.full(state.size + upper[0].size, EXTENT_ABSOLUTE)
     absolute[: state.size] = ABSOLUTE
     first = np.concatenate([state + half, np.outer(half, half)[upper]])
-    found = integrate(velocity, first, (0, problem.steps), method="LSODA", absolute=absolute)
+    absolute *= landscape.tolerance / RELATIVE
+    found = integrate(
+        velocity,
+        first,
+        (0, problem.steps),
+        method=landscape.integrator,
+        relative=landscape.tolerance,
+        absolute=absolute,
+    )
     centers, extents, losses = [], [], []
     for packed in found.y.T:
         center, covariance = unpack(packed)
         centers.append(center[:size])
         extents.append(max(np.linalg.eigvalsh(covariance[:size, :size])[-1], 0.0))
         rods = chosen.half_rods(covariance)[:size]
-        values = landscape.value(_points(center[:size], rods))
-        losses.append(float(_average(values, rods.shape[1])[0]))
+        values = landscape.value(ends(center[:size], rods))
+        losses.append(float(average(values, rods.shape[1])[0]))
     return trajectory(
         problem,
         np.array(centers),
@@ -131,6 +144,33 @@ def rod_flow(
         floor=float(floor),
         momentum=float(momentum),
         evaluations=found.nfev,
+    )
+
+
+def _of_network(
+    problem: Problem,
+    landscape: JaxLandscape,
+    momentum: float,
+    floor: float,
+    closure: Closure,
+) -> Trajectory:
+    if momentum:
+        raise InvalidModel(
+            f"rod flow of a JAX loss has no momentum, not {momentum!r}; gradient_descent has it"
+        )
+    found = follow_rod(
+        landscape, problem.learning_rate, problem.start, problem.steps, closure, floor
+    )
+    return trajectory(
+        problem,
+        np.array(found.centers),
+        np.array(found.centers),
+        extent=np.array(found.extents),
+        mean_loss=np.array(found.losses),
+        method="rod flow",
+        closure=closure,
+        floor=floor,
+        discarded=found.discarded,
     )
 
 
@@ -153,22 +193,3 @@ def _step(landscape: Landscape, eta: float, momentum: float) -> Step:
         return displacement, np.concatenate([above, below])
 
     return heavy_ball if momentum else descent
-
-
-def _points(center: Array, rods: Array) -> Array:
-    """Ends of the rods, and the centre unless there is one rod."""
-    ends = center[:, None] + np.concatenate([rods, -rods], axis=1)
-    return ends if rods.shape[1] == 1 else np.concatenate([ends, center[:, None]], axis=1)
-
-
-def _average(values: Array, count: int) -> tuple[Array, Array]:
-    """Mean over the rods of values at `_points`, and half-differences between the ends (..., r).
-
-    ``f(c) + sum_i [(f(c + delta_i) + f(c - delta_i))/2 - f(c)]``: exact for one rod, and to the
-    second moment for several.
-    """
-    plus, minus = values[..., :count], values[..., count : 2 * count]
-    mean = np.sum(plus + minus, axis=-1) / 2
-    if count > 1:
-        mean = mean - (count - 1) * values[..., -1]
-    return mean, (plus - minus) / 2
