@@ -21,9 +21,9 @@ Array = NDArray[np.float64]
 
 # Rate per step at which a curvature at the edge, which rounding moved off it, returns there.
 RETURN_RATE = 1.0
-# Share of the critical sharpness below which a curvature has left the edge, in tolerances of the
-# integrator: well above its error, and far below what the flow can be trusted to.
-LEFT = 1e3
+# Share of the critical sharpness below which a curvature has left the edge: well above the
+# integrator's error, at least this many tolerances, and far below what the flow can be trusted to.
+LEFT, LEFT_TOLERANCES = 1e-6, 10.0
 # Changes of the number at the edge, per step: a flow that is resolved has a few in all.
 MOST_CHANGES = 10
 
@@ -77,7 +77,8 @@ def central_flow(
     """
     problem = pose(loss, variables, learning_rate, start, steps, tolerance)
     edge = critical_sharpness(problem.learning_rate)
-    flow = _CentralFlow(problem, edge, LEFT * problem.landscape.tolerance)
+    left = max(LEFT, LEFT_TOLERANCES * problem.landscape.tolerance)
+    flow = _CentralFlow(problem, edge, left)
     sharpness = float(problem.landscape.sharpness(problem.start[:, None])[0])
     if sharpness > edge * (1 + flow.left):
         raise FokkerPlanckError(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -37,8 +36,8 @@ class JaxLandscape:
 
     Attributes
     ----------
-    function : callable
-        The loss of a vector of shape (d,), traced by JAX.
+    compiled : dict
+        Functions of `compile_loss`.
     names : tuple of str
     tolerance : float
         Relative error of the integrator, and residual of eigenvectors.
@@ -46,39 +45,18 @@ class JaxLandscape:
         Calls by kind, those of `value` and `sharpness` left out: they serve no flow.
     """
 
-    function: Callable[[Any], Any]
+    compiled: dict[str, Callable[..., Any]]
     names: tuple[str, ...]
-    tolerance: float = 1e-6
+    tolerance: float = 1e-4
     counts: Counter[str] = field(default_factory=Counter)
     _last: dict[str, Any] = field(default_factory=dict, init=False)
 
     # A stiff method would fill a Jacobian of d x d.
     integrator: ClassVar[Literal["RK45"]] = "RK45"
 
-    @cached_property
-    def _compiled(self) -> dict[str, Callable[..., Any]]:
-        jax = require_jax()
-        loss, slope = self.function, jax.grad(self.function)
-
-        def product(point: Any, vector: Any) -> Any:
-            return jax.jvp(slope, (point,), (vector,))[1]
-
-        def bend(point: Any, first: Any, second: Any) -> Any:
-            return jax.jvp(lambda w: product(w, second), (point,), (first,))[1]
-
-        compiled = {
-            "loss": loss,
-            "gradient": slope,
-            "gradients": jax.vmap(slope, 1, 1),
-            "block": jax.vmap(product, (None, 1), 1),
-            "products": jax.vmap(product, (1, None), 1),
-            "bend": bend,
-        }
-        return {name: jax.jit(function) for name, function in compiled.items()}
-
     def _call(self, name: str, *arguments: Array) -> Array:
         with double_precision():
-            return np.asarray(self._compiled[name](*arguments), dtype=np.float64)
+            return np.asarray(self.compiled[name](*arguments), dtype=np.float64)
 
     def _lanes(self, name: str, which: int, *arguments: Array) -> Array:
         """A call whose argument `which` has columns, filled up with copies of the first."""
@@ -189,6 +167,28 @@ class JaxLandscape:
         return f"({shown}, ...), {point.size} parameters of norm {np.linalg.norm(point):.6g}"
 
 
+def compile_loss(loss: Callable[[Any], Any]) -> dict[str, Callable[..., Any]]:
+    """Derivatives of a loss of a vector, alone and at several columns, by name."""
+    jax = require_jax()
+    slope = jax.grad(loss)
+
+    def product(point: Any, vector: Any) -> Any:
+        return jax.jvp(slope, (point,), (vector,))[1]
+
+    def bend(point: Any, first: Any, second: Any) -> Any:
+        return jax.jvp(lambda w: product(w, second), (point,), (first,))[1]
+
+    derivatives = {
+        "loss": loss,
+        "gradient": slope,
+        "gradients": jax.vmap(slope, 1, 1),
+        "block": jax.vmap(product, (None, 1), 1),
+        "products": jax.vmap(product, (1, None), 1),
+        "bend": bend,
+    }
+    return {name: jax.jit(function) for name, function in derivatives.items()}
+
+
 def jax_landscape(loss: Any, start: Any) -> tuple[JaxLandscape, Array]:
     """The landscape of a loss of a pytree, and the start as a vector.
 
@@ -230,7 +230,7 @@ def jax_landscape(loss: Any, start: Any) -> tuple[JaxLandscape, Array]:
         for path, leaf in paths
         for index in np.ndindex(np.shape(leaf))
     )
-    return JaxLandscape(lambda w: loss(restore(w)), names), point
+    return JaxLandscape(compile_loss(lambda w: loss(restore(w))), names), point
 
 
 def _as_double(leaf: Any) -> Any:
