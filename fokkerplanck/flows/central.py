@@ -49,6 +49,8 @@ def central_flow(
     ----------
     loss, variables, learning_rate, start, steps
         As for `gradient_descent`; the sharpness at the start must not exceed ``2/eta``.
+    tolerance : float, optional
+        As for `gradient_flow`; for a JAX loss that of the eigenvectors at the edge, too.
 
     Returns
     -------

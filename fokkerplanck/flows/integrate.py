@@ -15,7 +15,7 @@ Array = NDArray[np.float64]
 # A state that changes by itself within this share of a step has left to infinity: time in double
 # precision resolves little more.
 BLOW_UP = 1e-10
-Method = Literal["LSODA", "RK45"]
+Method = Literal["LSODA", "RK23", "RK45"]
 
 # Error a step of the integrator, relative and, for a parameter that passes through zero, absolute.
 # Accumulated over a thousand steps it stays below 1e-6 of what distinguishes the models.

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.integrate import RK45
+from scipy.integrate import RK23, RK45
 
 from fokkerplanck.flows.closures import Closure, average, ends
 from fokkerplanck.flows.integrate import ABSOLUTE, BLOW_UP, RELATIVE
@@ -22,13 +22,10 @@ __all__ = ["RodStates", "follow_rod"]
 
 Array = NDArray[np.float64]
 
-# Axes of Sigma that are kept: those behind are some 1e-6 of the largest where F turns slowly.
-RANK = 8
 # Share of the largest eigenvalue that rounding leaves of it in the small ones.
 ROUNDING = 1e-14
 # Safety and limits of a change of the step (Hairer, Norsett and Wanner, II.4).
 SAFETY, SHORTEN, LENGTHEN = 0.9, 0.2, 5.0
-ORDER = 5
 FIRST_STEP = 0.1
 
 
@@ -56,6 +53,12 @@ class _LowRankRod:
     eta: float
     closure: Closure
     floor: float
+    rank: int
+
+    @property
+    def method(self) -> type[RK23 | RK45]:
+        """SciPy's coefficients."""
+        return RK23 if self.landscape.integrator == "RK23" else RK45
 
     def level(self, time: float) -> float:
         """What the floor has added to every eigenvalue: ``floor (1 - exp(-2 t))``, exactly."""
@@ -76,13 +79,20 @@ class _LowRankRod:
 
 
 def follow_rod(
-    landscape: JaxLandscape, eta: float, start: Array, steps: int, closure: Closure, floor: float
+    landscape: JaxLandscape,
+    eta: float,
+    start: Array,
+    steps: int,
+    *,
+    closure: Closure,
+    floor: float,
+    rank: int,
 ) -> RodStates:
     """Rod flow from ``c = w_0 - (eta/2) grad L(w_0)``, sampled at whole steps.
 
-    Dormand and Prince's pair of order 5; ends early where the flow leaves to infinity.
+    The embedded pair of `JaxLandscape.integrator`; ends early where the flow leaves to infinity.
     """
-    flow = _LowRankRod(landscape, eta, closure, floor)
+    flow = _LowRankRod(landscape, eta, closure, floor, rank)
     half = -eta * landscape.gradient(start) / 2
     center, factor, step = start + half, half[:, None], FIRST_STEP
     rate = flow.rate(center, factor, 0.0)
@@ -97,11 +107,11 @@ def follow_rod(
                 flow, center, factor, rate, time, length
             )
             finite = np.isfinite(error)
-            change = SAFETY * max(error, 1e-10) ** (-1 / ORDER) if finite else SHORTEN
+            change = SAFETY * max(error, 1e-10) ** (-1 / flow.method.order) if finite else SHORTEN
             if error <= 1:
                 time = whole + 1 if length == whole + 1 - time else time + length
                 center, rate = new_center, new_rate
-                factor, share = _cut(basis, weights)
+                factor, share = _cut(basis, weights, rank)
                 found.discarded = max(found.discarded, share)
             elif length < BLOW_UP:
                 return found
@@ -122,17 +132,17 @@ def _attempt(
     flow: _LowRankRod, center: Array, factor: Array, rate: _Rate, time: float, length: float
 ) -> tuple[Array, Array, Array, _Rate, float]:
     """Centre, columns and weights of Sigma, and rate after a step, and its error in tolerances."""
-    basis, moved = factor, center
+    method, basis, moved = flow.method, factor, center
     first = held = np.ones(factor.shape[1])
     rates: list[Array] = []
     drifts: list[Array] = []
-    for stage in range(RK45.n_stages + 1):
+    for stage in range(method.n_stages + 1):
         if stage:
-            share = RK45.A[stage, :stage] if stage < RK45.n_stages else RK45.B
+            share = method.A[stage, :stage] if stage < method.n_stages else method.B
             moved = center + length * (share @ np.array(drifts))
             held = _padded(first, basis) + length * (share @ np.array(rates))
-            node = RK45.C[stage] if stage < RK45.n_stages else 1.0
-            rate = flow.rate(moved, _cut(basis, held)[0], time + node * length)
+            node = method.C[stage] if stage < method.n_stages else 1.0
+            rate = flow.rate(moved, _cut(basis, held, flow.rank)[0], time + node * length)
         count = rate.columns.shape[1]
         basis = np.concatenate([basis, rate.columns], axis=1)
         own = np.zeros(basis.shape[1])
@@ -142,13 +152,11 @@ def _attempt(
     scale = flow.landscape.tolerance * (
         ABSOLUTE / RELATIVE + np.maximum(np.abs(center), np.abs(moved))
     )
-    off = length * (RK45.E @ np.array(drifts)) / scale
-    gram = (length * (RK45.E @ np.array(rates)))[:, None] * (basis.T @ basis)
+    off = length * (method.E @ np.array(drifts)) / scale
+    gram = (length * (method.E @ np.array(rates)))[:, None] * (basis.T @ basis)
     spread = np.sqrt(max(float(np.sum(gram * gram.T)), 0.0))
-    largest = float(np.sum(_cut(basis, _padded(held, basis))[0] ** 2, axis=0).max())
-    error = max(
-        float(np.sqrt(np.mean(off**2))), spread / (flow.landscape.tolerance * largest)
-    )
+    largest = float(np.sum(_cut(basis, _padded(held, basis), 1)[0] ** 2, axis=0).max())
+    error = max(float(np.sqrt(np.mean(off**2))), spread / (flow.landscape.tolerance * largest))
     return moved, basis, _padded(held, basis), rate, error
 
 
@@ -156,12 +164,12 @@ def _padded(weights: Array, basis: Array) -> Array:
     return np.concatenate([weights, np.zeros(basis.shape[1] - weights.size)])
 
 
-def _cut(basis: Array, weights: Array) -> tuple[Array, float]:
+def _cut(basis: Array, weights: Array, rank: int) -> tuple[Array, float]:
     """The largest axes of ``B diag(weights) B^T`` as orthogonal columns; the share cut off."""
     orthonormal, triangle = np.linalg.qr(basis)
     values, vectors = np.linalg.eigh((triangle * weights) @ triangle.T)
     values, vectors = values[::-1], vectors[:, ::-1]
-    kept = max(int(np.sum(values[:RANK] > ROUNDING * values[0])), 1)
+    kept = max(int(np.sum(values[:rank] > ROUNDING * values[0])), 1)
     share = float(values[kept] / values[0]) if kept < values.size else 0.0
     largest = np.sqrt(np.maximum(values[:kept], np.finfo(float).tiny))
     factor: Array = orthonormal @ (vectors[:, :kept] * largest)

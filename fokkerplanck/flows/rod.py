@@ -17,6 +17,7 @@ from fokkerplanck.flows.low_rank import follow_rod
 from fokkerplanck.flows.problem import Problem, pose, trajectory
 from fokkerplanck.flows.thresholds import require_momentum
 from fokkerplanck.results.trajectory import Trajectory
+from fokkerplanck.sample.runs import positive_integer
 
 __all__ = ["rod_flow"]
 
@@ -37,6 +38,7 @@ def rod_flow(
     momentum: float = 0.0,
     floor: float = 0.0,
     closure: Closure | None = None,
+    rank: int = 8,
     tolerance: float | None = None,
 ) -> Trajectory:
     r"""Flow of the centre ``c = (w + w')/2`` and the extent of two iterates w, w'.
@@ -63,6 +65,12 @@ def rod_flow(
         none was left, where the closure sees that direction.
     closure : closure, optional
         `TopEigenvector()` or `AllAxes()`; the former by default.
+    rank : int
+        For a JAX loss: axes of Sigma that are kept, the largest; `info` has the largest share that
+        was cut off.  The floor is exact on them.  It adds the same to every direction, so
+        it turns no rod, and with `AllAxes` it has no rods on the directions that were cut off.
+    tolerance : float, optional
+        As for `gradient_flow`.
 
     Returns
     -------
@@ -89,7 +97,12 @@ def rod_flow(
     problem = pose(loss, variables, learning_rate, start, steps, tolerance)
     chosen = TopEigenvector() if closure is None else closure
     if isinstance(problem.landscape, JaxLandscape):
-        return _of_network(problem, problem.landscape, momentum, float(floor), chosen)
+        if momentum:
+            raise InvalidModel(
+                f"rod flow of a JAX loss has no momentum, not {momentum!r}; gradient_descent has"
+            )
+        kept = positive_integer(rank, "rank")
+        return _of_network(problem, problem.landscape, float(floor), chosen, kept)
     eta, landscape, size = problem.learning_rate, problem.landscape, problem.start.size
     step = _step(landscape, eta, momentum)
     state = problem.start if momentum == 0 else np.concatenate([problem.start, np.zeros(size)])
@@ -148,18 +161,16 @@ def rod_flow(
 
 
 def _of_network(
-    problem: Problem,
-    landscape: JaxLandscape,
-    momentum: float,
-    floor: float,
-    closure: Closure,
+    problem: Problem, landscape: JaxLandscape, floor: float, closure: Closure, rank: int
 ) -> Trajectory:
-    if momentum:
-        raise InvalidModel(
-            f"rod flow of a JAX loss has no momentum, not {momentum!r}; gradient_descent has it"
-        )
     found = follow_rod(
-        landscape, problem.learning_rate, problem.start, problem.steps, closure, floor
+        landscape,
+        problem.learning_rate,
+        problem.start,
+        problem.steps,
+        closure=closure,
+        floor=floor,
+        rank=rank,
     )
     return trajectory(
         problem,
@@ -170,7 +181,8 @@ def _of_network(
         method="rod flow",
         closure=closure,
         floor=floor,
-        discarded=found.discarded,
+        rank=rank,
+        largest_share_cut_off=found.discarded,
     )
 
 

@@ -38,6 +38,9 @@ def stable_flow(
     ----------
     loss, variables, learning_rate, start, steps
         As for `gradient_descent`.
+    tolerance : float, optional
+        Relative error of a step of the integrator; 1e-9, and 1e-4 for a JAX loss, whose
+        steps its largest curvature limits anyway.
 
     Returns
     -------
