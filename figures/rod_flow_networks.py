@@ -1,7 +1,6 @@
-"""Two networks at the edge of stability: gradient descent and the flows that model it.
+"""A network at the edge of stability: gradient descent and the flows that model it.
 
-A multilayer perceptron and a small convolutional network on scikit-learn's digits, full batch,
-squared loss.  Left: sharpness over time in units of ``1/eta``; middle: loss; right: distance of
+A multilayer perceptron on scikit-learn's digits, full batch, squared loss.  Left: sharpness over time in units of ``1/eta``; middle: loss; right: distance of
 each flow from gradient descent, both averaged over two steps.  Sharpness and loss of gradient
 descent are those at that average and their mean over the two steps, as flows have them.
 """
@@ -26,7 +25,6 @@ PARAMETERS: dict[str, Any] = {
     "seed": 0,
     "networks": {
         "mlp": {"learning_rate": 1.0, "widths": [16, 16], "scale": 0.5, "steps": 1000},
-        "cnn": {"learning_rate": 0.6, "widths": [4, 8], "scale": 0.7, "steps": 400},
     },
     # Stiff, or lost at the onset: followed for a while only.
     "short": {"stable": 150, "one_rod": 150},
@@ -71,34 +69,7 @@ def perceptron(network: dict[str, Any], p: dict[str, Any]) -> tuple[Any, Any]:
     return loss, start
 
 
-def convolutional(network: dict[str, Any], p: dict[str, Any]) -> tuple[Any, Any]:
-    """Loss and start: two 2 x 2 convolutions of stride 2, ten linear outputs."""
-    import jax.numpy as jnp
-
-    pixels, targets = digits(p["images"])
-    first, second = network["widths"]
-    sizes = [(4, first), (4 * first, second), (4 * second, 10)]
-    start = layers(sizes, network["scale"], p["seed"])
-
-    def patches(maps: Any) -> Any:
-        """The 2 x 2 blocks of maps (n, s, s, c) as (n, s/2, s/2, 4 c)."""
-        count, side, _, channels = maps.shape
-        blocks = maps.reshape(count, side // 2, 2, side // 2, 2, channels)
-        shape = (count, side // 2, side // 2, 4 * channels)
-        return blocks.transpose(0, 1, 3, 2, 4, 5).reshape(shape)
-
-    def loss(weights: Any) -> Any:
-        found = pixels.reshape(-1, 8, 8, 1)
-        for kernel, bias in weights[:-1]:
-            found = jnp.tanh(patches(found) @ kernel + bias)
-        matrix, bias = weights[-1]
-        output = found.reshape(len(pixels), -1) @ matrix + bias
-        return jnp.mean(jnp.sum((output - targets) ** 2, axis=1)) / 2
-
-    return loss, start
-
-
-NETWORKS = {"mlp": perceptron, "cnn": convolutional}
+NETWORKS = {"mlp": perceptron}
 
 
 def run(flow: str, network: str, p: dict[str, Any]) -> Any:
@@ -183,14 +154,14 @@ STYLES: dict[str, dict[str, Any]] = {
     "rod": {"color": "C0", "label": "rod flow, all axes"},
     "one_rod": {"color": "C1", "ls": "--", "label": "rod flow, one rod"},
 }
-TITLES = {"mlp": "perceptron", "cnn": "convolutional"}
+TITLES = {"mlp": "perceptron"}
 
 
 def draw(arrays: dict[str, np.ndarray]) -> Figure:
     """A row a network: sharpness, loss, distance from gradient descent."""
     networks = [name for name in NETWORKS if f"{name}_edge" in arrays]
     figure, rows = plt.subplots(
-        len(networks), 3, figsize=(7.0, 0.6 + 2.1 * len(networks)), squeeze=False
+        len(networks), 3, figsize=(7.0, 0.7 + 2.1 * len(networks)), squeeze=False
     )
     for axes, network in zip(rows, networks, strict=True):
         edge = float(arrays[f"{network}_edge"])

@@ -66,9 +66,11 @@ class _LowRankRod:
 
     def rods(self, factor: Array, time: float) -> Array:
         """Half-rods of ``Sigma = factor factor^T + level``, factor with orthogonal columns."""
-        lengths = np.linalg.norm(factor, axis=0)
+        # A start at rest has a rod of length zero.
+        lengths = np.maximum(np.linalg.norm(factor, axis=0), np.finfo(float).tiny)
         small = np.diag(lengths**2 + self.level(time))
-        return (factor / lengths) @ self.closure.half_rods(small)
+        rods: Array = (factor / lengths) @ self.closure.half_rods(small)
+        return rods
 
     def rate(self, center: Array, factor: Array, time: float) -> _Rate:
         rods = self.rods(factor, time)
@@ -143,21 +145,35 @@ def _attempt(
             held = _padded(first, basis) + length * (share @ np.array(rates))
             node = method.C[stage] if stage < method.n_stages else 1.0
             rate = flow.rate(moved, _cut(basis, held, flow.rank)[0], time + node * length)
-        count = rate.columns.shape[1]
+            if not (np.isfinite(rate.drift).all() and np.isfinite(rate.columns).all()):
+                return moved, basis, held, rate, np.inf
         basis = np.concatenate([basis, rate.columns], axis=1)
         own = np.zeros(basis.shape[1])
-        own[-count:] = 1.0
-        rates = [_padded(r, basis) for r in rates] + [own - 2 * _padded(held, basis)]
+        own[-rate.columns.shape[1] :] = 1.0
+        held = _padded(held, basis)
+        rates = [_padded(r, basis) for r in rates] + [own - 2 * held]
         drifts.append(rate.drift)
-    scale = flow.landscape.tolerance * (
-        ABSOLUTE / RELATIVE + np.maximum(np.abs(center), np.abs(moved))
-    )
+    tolerance = flow.landscape.tolerance
+    scale = ABSOLUTE / RELATIVE + np.maximum(np.abs(center), np.abs(moved))
     off = length * (method.E @ np.array(drifts)) / scale
-    gram = (length * (method.E @ np.array(rates)))[:, None] * (basis.T @ basis)
-    spread = np.sqrt(max(float(np.sum(gram * gram.T)), 0.0))
-    largest = float(np.sum(_cut(basis, _padded(held, basis), 1)[0] ** 2, axis=0).max())
-    error = max(float(np.sqrt(np.mean(off**2))), spread / (flow.landscape.tolerance * largest))
-    return moved, basis, _padded(held, basis), rate, error
+    error = max(
+        float(np.sqrt(np.mean(off**2))),
+        _size(basis, length * (method.E @ np.array(rates))) / _largest(basis, held),
+    )
+    return moved, basis, held, rate, error / tolerance
+
+
+def _size(basis: Array, weights: Array) -> float:
+    """Frobenius norm of ``B diag(weights) B^T``."""
+    mixed = weights[:, None] * (basis.T @ basis)
+    return float(np.sqrt(max(np.sum(mixed * mixed.T), 0.0)))
+
+
+def _largest(basis: Array, weights: Array) -> float:
+    """Largest eigenvalue of ``B diag(weights) B^T``."""
+    triangle = np.linalg.qr(basis, mode="r")
+    value = float(np.linalg.eigvalsh((triangle * weights) @ triangle.T)[-1])
+    return max(value, np.finfo(float).tiny)
 
 
 def _padded(weights: Array, basis: Array) -> Array:
