@@ -1,8 +1,9 @@
 """A network at the edge of stability: gradient descent and the flows that model it.
 
-A multilayer perceptron on scikit-learn's digits, full batch, squared loss.  Left: sharpness over time in units of ``1/eta``; middle: loss; right: distance of
-each flow from gradient descent, both averaged over two steps.  Sharpness and loss of gradient
-descent are those at that average and their mean over the two steps, as flows have them.
+A multilayer perceptron on scikit-learn's digits, full batch, squared loss.  Left: sharpness over
+time in units of ``1/eta``; middle: loss; right: distance of each flow from gradient descent, both
+averaged over two steps.  Sharpness of gradient descent is that at its average, its loss the mean
+of two steps, as flows have them.
 """
 
 from __future__ import annotations
@@ -135,14 +136,16 @@ def after_the_edge(arrays: dict[str, np.ndarray], network: str) -> slice:
     return slice(int(np.argmax(beyond)), None)
 
 
-def medians(arrays: dict[str, np.ndarray], network: str, flow: str) -> dict[str, float]:
+def medians(
+    arrays: dict[str, np.ndarray], network: str, flow: str, until: int | None = None
+) -> dict[str, float]:
     """Medians after the edge: relative errors of sharpness and loss, and the distance."""
-    late = after_the_edge(arrays, network)
+    late = slice(after_the_edge(arrays, network).start, until)
     found = {"distance": float(np.median(arrays[f"{network}_{flow}_distance"][late]))}
     for name in ("sharpness", "loss"):
-        truth = arrays[f"{network}_descent_{name}"][late]
-        error = np.abs(arrays[f"{network}_{flow}_{name}"][late] / truth - 1)
-        found[name] = float(np.median(error))
+        model = arrays[f"{network}_{flow}_{name}"][late]
+        truth = arrays[f"{network}_descent_{name}"][late][: model.size]
+        found[name] = float(np.median(np.abs(model / truth - 1)))
     return found
 
 
