@@ -169,23 +169,28 @@ def draw(arrays: dict[str, np.ndarray]) -> Figure:
     for axes, network in zip(rows, networks, strict=True):
         edge = float(arrays[f"{network}_edge"])
         sharpness, loss, distance = axes
+        count = len(arrays[f"{network}_descent_loss"])
         for flow, style in STYLES.items():
             values = {name: arrays[f"{network}_{flow}_{name}"] for name in SERIES}
-            sharpness.plot(2 * values["sharpness"] / edge, **style)
+            steps = np.arange(len(values["loss"])) + 1
+            sharpness.semilogx(steps, 2 * values["sharpness"] / edge, **style)
             loss.semilogy(values["loss"], **style)
             if flow != "descent":
-                distance.plot(values["distance"], **style)
+                distance.semilogy(values["distance"], **style)
         sharpness.axhline(2, color="0.4", lw=0.8, ls=":")
+        sharpness.text(1.1, 2.02, "edge", va="bottom", color="0.4")
         size = int(arrays[f"{network}_size"])
         rate = PARAMETERS["networks"][network]["learning_rate"]
         sharpness.set(
             ylabel=r"$\eta \times$ sharpness",
-            title=rf"{TITLES[network]}, {size} parameters, $\eta = {rate:g}$",
+            title=rf"{TITLES[network]}, $\eta = {rate:g}$",
+            xlabel="step + 1",
+            xlim=(1, count),
         )
-        loss.set(ylabel="mean loss of two steps")
-        distance.set(ylabel="distance from descent")
-        for panel in axes:
-            panel.set(xlabel="step", xlim=(0, None))
+        loss.set(ylabel="mean loss of two steps", title=f"{size} parameters")
+        distance.set(ylabel="distance from descent", title="period 2 averaged", ylim=(0.01, 7))
+        for panel in (loss, distance):
+            panel.set(xlabel="step", xlim=(0, count))
     handles, labels = rows[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3)
     return figure
