@@ -73,6 +73,8 @@ def top_eigenpairs(
     spent = block
     while True:
         small = basis.T @ images
+        if not np.isfinite(small).all():
+            raise NotConverged("the curvatures are not finite: products with the Hessian are not")
         values, mixing = np.linalg.eigh((small + small.T) / 2)
         values, mixing = values[::-1], mixing[:, ::-1]
         vectors = basis @ mixing[:, :block]
@@ -82,7 +84,7 @@ def top_eigenpairs(
         if not unfinished.any():
             return values[:count], vectors
         spent += int(unfinished.sum())
-        if spent > MOST_PRODUCTS or not np.isfinite(sizes).all():
+        if spent > MOST_PRODUCTS:
             raise NotConverged(
                 f"the {count} largest curvatures have a residual of {sizes.max():.2g} of the "
                 f"sharpness after {spent} products, above the tolerance {tolerance:.2g}"
