@@ -171,7 +171,7 @@ def _size(basis: Array, weights: Array) -> float:
 
 def _largest(basis: Array, weights: Array) -> float:
     """Largest eigenvalue of ``B diag(weights) B^T``."""
-    triangle = np.linalg.qr(basis, mode="r")
+    triangle: Array = np.linalg.qr(basis)[1]
     value = float(np.linalg.eigvalsh((triangle * weights) @ triangle.T)[-1])
     return max(value, np.finfo(float).tiny)
 
