@@ -39,6 +39,26 @@ def test_error_of_the_sharpness_is_a_tenth_of_that_of_gradient_flow(
 
 
 @pytest.mark.parametrize("network", NETWORKS)
+def test_distances_are_those_of_the_page(kept: dict[str, np.ndarray], network: str) -> None:
+    """Above a tenth of gradient flow's, both: .107 and .249; the rod is the nearer one."""
+    distance = {
+        flow: figure.medians(kept, network, flow)["distance"]
+        for flow in ("gradient", "central", "rod")
+    }
+    assert distance["rod"] < 0.11 * distance["gradient"]
+    assert distance["central"] < 0.26 * distance["gradient"]
+    assert distance["rod"] < distance["central"] / 2
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_one_rod_misses_the_onset(kept: dict[str, np.ndarray], network: str) -> None:
+    count = kept[f"{network}_one_rod_sharpness"].size
+    free = kept[f"{network}_gradient_sharpness"][:count]
+    np.testing.assert_allclose(kept[f"{network}_one_rod_sharpness"], free, rtol=0.06)
+    assert free[-1] > 2 * kept[f"{network}_edge"]
+
+
+@pytest.mark.parametrize("network", NETWORKS)
 def test_central_flow_never_passes_the_edge(kept: dict[str, np.ndarray], network: str) -> None:
     edge = float(kept[f"{network}_edge"])
     assert kept[f"{network}_central_sharpness"].max() < edge * (1 + 2e-3)
