@@ -1,7 +1,7 @@
 """Gradient descent with large steps, and deterministic flows that model it.
 
 Each takes ``(loss, variables, learning_rate, start, steps)`` and returns a `Trajectory`; the unit
-of time is one step.
+of time is one step.  The loss is symbolic, or a JAX function of a pytree with ``variables=None``.
 """
 
 from fokkerplanck.flows.central import central_flow

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from fokkerplanck.flows.integrate import integrate
-from fokkerplanck.flows.landscape import Problem, trajectory
+from fokkerplanck.flows.integrate import ABSOLUTE, RELATIVE, integrate
+from fokkerplanck.flows.problem import Problem, trajectory
 from fokkerplanck.results.trajectory import Trajectory
 
 __all__ = ["follow"]
@@ -24,7 +24,15 @@ def follow(problem: Problem, velocity: Callable[[float, Array], Array], method: 
     method : str
         What the trajectory says it is.
     """
-    found = integrate(velocity, problem.start, (0, problem.steps + 1), method="LSODA")
+    landscape = problem.landscape
+    found = integrate(
+        velocity,
+        problem.start,
+        (0, problem.steps + 1),
+        method=landscape.integrator,
+        relative=landscape.tolerance,
+        absolute=landscape.tolerance * ABSOLUTE / RELATIVE,
+    )
     states = found.y.T
     return trajectory(
         problem,

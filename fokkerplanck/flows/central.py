@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from fokkerplanck.errors import FokkerPlanckError, NotConverged
 from fokkerplanck.flows.complementarity import as_vector, solve_complementarity
-from fokkerplanck.flows.integrate import integrate
-from fokkerplanck.flows.landscape import Problem, pose, trajectory
+from fokkerplanck.flows.integrate import ABSOLUTE, RELATIVE, integrate
+from fokkerplanck.flows.problem import Problem, pose, trajectory
 from fokkerplanck.flows.thresholds import critical_sharpness
 from fokkerplanck.results.trajectory import Trajectory
 
@@ -22,14 +22,20 @@ Array = NDArray[np.float64]
 # Rate per step at which a curvature at the edge, which rounding moved off it, returns there.
 RETURN_RATE = 1.0
 # Share of the critical sharpness below which a curvature has left the edge: well above the
-# integrator's error, and far below what the flow can be trusted to.
-LEFT = 1e-6
+# integrator's error, at least this many tolerances, and far below what the flow can be trusted to.
+LEFT, LEFT_TOLERANCES = 1e-6, 10.0
 # Changes of the number at the edge, per step: a flow that is resolved has a few in all.
 MOST_CHANGES = 10
 
 
 def central_flow(
-    loss: Any, variables: Any, learning_rate: float, start: Any, steps: int
+    loss: Any,
+    variables: Any,
+    learning_rate: float,
+    start: Any,
+    steps: int,
+    *,
+    tolerance: float | None = None,
 ) -> Trajectory:
     r"""``dw/dt = -eta [grad L + grad <H, Sigma>/2]`` with sharpness at most ``2/eta``.
 
@@ -43,6 +49,8 @@ def central_flow(
     ----------
     loss, variables, learning_rate, start, steps
         As for `gradient_descent`; the sharpness at the start must not exceed ``2/eta``.
+    tolerance : float, optional
+        As for `gradient_flow`; for a JAX loss that of the eigenvectors at the edge, too.
 
     Returns
     -------
@@ -69,24 +77,23 @@ def central_flow(
     >>> float(flow.sharpness[-1]), float(flow.extent[-1]), flow.info["largest_number_at_edge"]
     (6.66667, 0.01999, 1)
     """
-    problem = pose(loss, variables, learning_rate, start, steps)
+    problem = pose(loss, variables, learning_rate, start, steps, tolerance)
     edge = critical_sharpness(problem.learning_rate)
-    flow = _CentralFlow(problem, edge)
+    left = max(LEFT, LEFT_TOLERANCES * problem.landscape.tolerance)
+    flow = _CentralFlow(problem, edge, left)
     sharpness = float(problem.landscape.sharpness(problem.start[:, None])[0])
-    if sharpness > edge * (1 + LEFT):
+    if sharpness > edge * (1 + flow.left):
         raise FokkerPlanckError(
             f"the sharpness at the start is {sharpness:.6g}, beyond the edge 2/eta = {edge:.6g}, "
             "where the central flow is not defined; start below it or use rod_flow"
         )
-    number = int(np.sum(flow.curvatures(problem.start)[0] >= edge))
-    states, covariances, segments = flow.run(number)
-    ends = np.asarray(np.linalg.eigvalsh(covariances)[:, -1], dtype=np.float64)
-    traces = np.trace(covariances, axis1=1, axis2=2)[:-1]
+    states, held, segments = flow.run(flow.number_at_edge())
+    extents, traces = held[:-1].T
     return trajectory(
         problem,
         states[:-1],
         (states[:-1] + states[1:]) / 2,
-        extent=ends[:-1],
+        extent=extents,
         mean_loss=lambda losses: losses[: len(traces)] + traces / problem.learning_rate,
         method="central flow",
         segments=segments,
@@ -100,37 +107,38 @@ class _CentralFlow:
 
     problem: Problem
     edge: float
+    left: float
     numbers: list[int] = field(default_factory=list)
 
-    def curvatures(self, point: Array) -> tuple[Array, Array]:
-        """Eigenvalues of the Hessian, largest first, and eigenvectors."""
-        values, vectors = np.linalg.eigh(self.problem.landscape.to_second(point)[1])
-        return values[::-1], vectors[:, ::-1]
+    def number_at_edge(self) -> int:
+        """How many curvatures are at the edge at the start."""
+        size, count = self.problem.start.size, 1
+        while True:
+            values = self.problem.landscape.top(self.problem.start, count)[0]
+            if count == size or values[-1] < self.edge:
+                return int(np.sum(values >= self.edge))
+            count = min(2 * count, size)
 
     def force(self, point: Array, number: int) -> tuple[Array, Array]:
-        """``grad L + grad <H, Sigma>/2`` and Sigma, with the first `number` curvatures held."""
-        covariance = np.zeros((point.size, point.size))
+        """``grad L + grad <H, Sigma>/2``, and Sigma on the `number` directions that are held."""
+        landscape = self.problem.landscape
         if number == 0:
-            return self.problem.landscape.gradient(point), covariance
-        slope, curvature, third = self.problem.landscape.to_third(point)
-        if not np.isfinite(third).all():
-            return np.full_like(point, np.nan), covariance
-        values, vectors = np.linalg.eigh(curvature)
-        values, critical = values[::-1], vectors[:, ::-1][:, :number]
-        # Derivative of the critical block along each parameter, as vectors (d, n).
-        derivative = as_vector(critical.T @ third @ critical)
-        gap = np.diag(self.edge - values[:number])
+            return landscape.gradient(point), np.zeros((1, 1))
+        slope, values, _, derivative = landscape.critical(point, number)
+        if not np.isfinite(derivative).all():
+            return np.full_like(point, np.nan), np.zeros((1, 1))
+        gap = np.diag(self.edge - values)
         speed = RETURN_RATE / self.problem.learning_rate
         held = solve_complementarity(
             derivative.T @ derivative / 2, slope @ derivative + speed * as_vector(gap)
         )
-        covariance = critical @ held @ critical.T
-        return slope + derivative @ as_vector(held) / 2, covariance
+        return slope + derivative @ as_vector(held) / 2, held
 
     def run(self, number: int) -> tuple[Array, Array, int]:
-        """States and covariances at the whole steps, and the number of segments."""
+        """States and (largest eigenvalue, trace) of Sigma at whole steps; number of segments."""
         state, time, end = self.problem.start, 0.0, self.problem.steps + 1
-        states, covariances, segments = [], [], 0
+        states, extents, segments = [], [], 0
+        tolerance = self.problem.landscape.tolerance
         while time < end:
             self.numbers.append(number)
             segments += 1
@@ -143,32 +151,42 @@ class _CentralFlow:
             def velocity(time: float, point: Array, number: int = number) -> Array:
                 return -self.problem.learning_rate * self.force(point, number)[0]
 
-            events = self._events(number)
-            found = integrate(velocity, state, (time, end), method="LSODA", events=events)
+            found = integrate(
+                velocity,
+                state,
+                (time, end),
+                method=self.problem.landscape.integrator,
+                relative=tolerance,
+                absolute=tolerance * ABSOLUTE / RELATIVE,
+                events=self._events(number),
+            )
             # A segment within one step has no whole number, and SciPy then no array.
             for point in np.reshape(found.y, (state.size, len(found.t))).T:
                 states.append(point)
-                covariances.append(self.force(point, number)[1])
+                held = self.force(point, number)[1]
+                extents.append((np.linalg.eigvalsh(held)[-1], np.trace(held)))
             if found.status != 1 or found.t_events[-1].size:
                 break
             entered = bool(found.t_events[0].size)
             which = 0 if entered else 1
             time, state = float(found.t_events[which][0]), found.y_events[which][0]
             number += 1 if entered else -1
-        return np.array(states), np.array(covariances), segments
+        return np.array(states), np.array(extents), segments
 
     def _events(self, number: int) -> list[Any]:
         """Another curvature reaches the edge; one that was held leaves it."""
+        top = self.problem.landscape.top
 
         def reaches(time: float, point: Array) -> float:
             if number == point.size:
                 return -1.0
-            return float(self.curvatures(point)[0][number] - self.edge)
+            return float(top(point, number + 1)[0][number] - self.edge)
 
         def leaves(time: float, point: Array) -> float:
             if number == 0:
                 return 1.0
-            return float(self.curvatures(point)[0][number - 1] - self.edge * (1 - LEFT))
+            values = top(point, min(number + 1, point.size))[0]
+            return float(values[number - 1] - self.edge * (1 - self.left))
 
         for event, direction in ((reaches, 1.0), (leaves, -1.0)):
             event.terminal = True  # type: ignore[attr-defined]

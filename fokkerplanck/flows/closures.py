@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["AllAxes", "Closure", "TopEigenvector"]
+__all__ = ["AllAxes", "Closure", "TopEigenvector", "average", "ends"]
 
 Array = NDArray[np.float64]
 
@@ -60,3 +60,22 @@ class AllAxes:
         values, vectors = np.linalg.eigh(covariance)
         rods: Array = vectors * np.sqrt(np.maximum(values, 0.0))
         return rods
+
+
+def ends(center: Array, rods: Array) -> Array:
+    """Ends of the rods, and the centre unless there is one rod."""
+    ends = center[:, None] + np.concatenate([rods, -rods], axis=1)
+    return ends if rods.shape[1] == 1 else np.concatenate([ends, center[:, None]], axis=1)
+
+
+def average(values: Array, count: int) -> tuple[Array, Array]:
+    """Mean over the rods of values at `ends`, and half-differences between the ends (..., r).
+
+    ``f(c) + sum_i [(f(c + delta_i) + f(c - delta_i))/2 - f(c)]``: exact for one rod, and to the
+    second moment for several.
+    """
+    plus, minus = values[..., :count], values[..., count : 2 * count]
+    mean = np.sum(plus + minus, axis=-1) / 2
+    if count > 1:
+        mean = mean - (count - 1) * values[..., -1]
+    return mean, (plus - minus) / 2

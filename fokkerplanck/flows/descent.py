@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fokkerplanck.flows.landscape import pose, trajectory
+from fokkerplanck.flows.problem import pose, trajectory
 from fokkerplanck.flows.thresholds import require_momentum
 from fokkerplanck.results.trajectory import Trajectory
 
@@ -30,10 +30,14 @@ def gradient_descent(
 
     Parameters
     ----------
-    loss : expression
-    variables : sequence of Symbol, length d
+    loss : expression, or function
+        A function is JAX's, of a pytree, as of the weights of a network; it is evaluated in double
+        precision.  `Trajectory.parameters` are then the leaves in one row, and
+        ``jax.flatten_util.ravel_pytree(start)[1]`` makes a pytree of a row.
+    variables : sequence of Symbol, length d, or None
+        None for a function.
     learning_rate : float
-    start : d numbers
+    start : d numbers, or pytree
     steps : int
     momentum : float
         ``beta`` in [0, 1).
@@ -46,6 +50,8 @@ def gradient_descent(
 
     Raises
     ------
+    ImportError
+        When the loss is a function and JAX, the extra ``networks``, is not installed.
     InvalidModel, UnboundSymbol, InvalidCoefficient, FokkerPlanckError
         When what is given makes no sense.
 

@@ -1,31 +1,23 @@
-"""A symbolic loss with its derivatives as numbers, and the trajectory of states on it."""
+"""A symbolic loss with its derivatives as numbers."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations_with_replacement
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import sympy as sp
 from numpy.typing import NDArray
 
 from fokkerplanck.discretize.coefficients import compile_expressions
-from fokkerplanck.discretize.info import Info
-from fokkerplanck.errors import (
-    FokkerPlanckError,
-    FokkerPlanckWarning,
-    InvalidCoefficient,
-    InvalidModel,
-)
-from fokkerplanck.model.symbols import as_variables, differentiate, match_names
-from fokkerplanck.results.trajectory import Trajectory
-from fokkerplanck.sample.runs import as_states, place, positive_integer
+from fokkerplanck.flows.complementarity import as_vector
+from fokkerplanck.model.symbols import differentiate
+from fokkerplanck.sample.runs import place
 
-__all__ = ["Landscape", "Problem", "pose", "trajectory"]
+__all__ = ["Landscape"]
 
 Array = NDArray[np.float64]
 
@@ -41,6 +33,10 @@ class Landscape:
 
     loss: sp.Expr
     variables: tuple[sp.Symbol, ...]
+    tolerance: float = 1e-9
+
+    # It turns to a stiff method by itself, where the sharpness may grow without bound.
+    integrator: ClassVar[Literal["LSODA"]] = "LSODA"
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -103,116 +99,49 @@ class Landscape:
         slope, curvature, bend = self._to_third(points)
         return slope, curvature, bend
 
+    def along_gradient(self, point: Array) -> tuple[Array, Array, Array, Array]:
+        """``g``, ``H g``, ``H^2 g`` and ``L'''[g, g]`` at one point."""
+        slope, curvature, bend = self.to_third(point)
+        bent = curvature @ slope
+        return slope, bent, curvature @ bent, bend @ slope @ slope
+
+    def top(self, point: Array, count: int) -> tuple[Array, Array]:
+        """The `count` largest curvatures, largest first, and their directions (d, count)."""
+        values, vectors = np.linalg.eigh(self.to_second(point)[1])
+        return values[::-1][:count], vectors[:, ::-1][:, :count]
+
+    def critical(self, point: Array, number: int) -> tuple[Array, Array, Array, Array]:
+        """Gradient, the first `number` curvatures, their directions, the block's derivative.
+
+        The derivative ``d(u_i . H u_j)/dw`` has shape (d, number (number + 1)/2), pairs as in
+        `as_vector`.
+        """
+        slope, curvature, third = self.to_third(point)
+        if not np.isfinite(third).all():
+            lost = np.full((point.size, number * (number + 1) // 2), np.nan)
+            return slope, lost[0, :number], lost[:, :number], lost
+        values, vectors = np.linalg.eigh(curvature)
+        values, critical = values[::-1][:number], vectors[:, ::-1][:, :number]
+        return slope, values, critical, as_vector(critical.T @ third @ critical)
+
     def sharpness(self, points: Array) -> Array:
         """Largest eigenvalue of ``H`` at points of shape (d, n), shape (n,)."""
         values = np.linalg.eigvalsh(np.moveaxis(self.to_second(points)[1], -1, 0))
         return np.asarray(values[:, -1], dtype=np.float64)
 
+    def derivatives(self, point: Array) -> dict[str, Array]:
+        """Loss, gradient and Hessian by name."""
+        slope, curvature = self.to_second(point)
+        return {"loss": self.value(point), "gradient": slope, "Hessian": curvature}
 
-@dataclass(frozen=True)
-class Problem:
-    """What every flow is given, checked."""
+    def probes(self, points: Array) -> Array:
+        """Numbers that are finite where second derivatives exist, shape (m, n)."""
+        return self.to_second(points)[1].reshape(-1, points.shape[1])
 
-    landscape: Landscape
-    learning_rate: float
-    start: Array
-    steps: int
+    def cost(self, steps: int) -> dict[str, Any]:
+        """Evaluations a step: not counted here."""
+        return {}
 
-
-def pose(loss: Any, variables: Any, learning_rate: Any, start: Any, steps: Any) -> Problem:
-    """Check what a flow was given.
-
-    Raises
-    ------
-    InvalidModel
-        When the learning rate is not positive, or the variables make no sense.
-    UnboundSymbol
-        When the loss has a parameter without a value.
-    InvalidCoefficient
-        When the loss or a derivative is not finite at the start.
-    FokkerPlanckError
-        When the start or the number of steps makes no sense.
-    """
-    symbols = as_variables(variables)
-    landscape = Landscape(match_names(loss, symbols), symbols)
-    try:
-        rate = float(learning_rate)
-    except (TypeError, ValueError):
-        rate = np.nan
-    if not (np.isfinite(rate) and rate > 0):
-        raise InvalidModel(f"the learning rate is a positive number, not {learning_rate!r}")
-    point = as_states(start, 1, landscape.names)[0]
-    numbers = (landscape.value(point), *landscape.to_second(point))
-    for name, number in zip(("loss", "gradient", "Hessian"), numbers, strict=True):
-        if not np.isfinite(number).all():
-            raise InvalidCoefficient(
-                f"the {name} is not finite at the start {place(landscape.names, point)}; start "
-                "elsewhere or change the formula"
-            )
-    return Problem(landscape, rate, point, positive_integer(steps, "steps"))
-
-
-def trajectory(
-    problem: Problem,
-    parameters: Array,
-    average: Array,
-    *,
-    extent: Array | None = None,
-    mean_loss: Callable[[Array], Array] | Array | None = None,
-    **evidence: Any,
-) -> Trajectory:
-    """The states at steps 0, 1, ..., cut where the first of their numbers is not finite.
-
-    Parameters
-    ----------
-    parameters, average : (n, d)
-    extent : (n,), optional
-        Zero without.
-    mean_loss : (n,), or function of the losses, optional
-        The loss itself without.
-    **evidence
-        For `Trajectory.info`.
-
-    Raises
-    ------
-    FokkerPlanckError
-        When not even the first step is finite.
-
-    Warns
-    -----
-    FokkerPlanckWarning
-        When fewer than the steps asked for are left.
-    """
-    landscape, count = problem.landscape, min(len(parameters), problem.steps + 1)
-    with np.errstate(all="ignore"):
-        points = np.array(parameters[:count]).T
-        loss, hessian = landscape.value(points), landscape.to_second(points)[1]
-        means = mean_loss(loss) if callable(mean_loss) else loss if mean_loss is None else mean_loss
-    spread = np.zeros(count) if extent is None else extent[:count]
-    series = [*points, *average[:count].T, loss, *hessian.reshape(-1, count), spread, means[:count]]
-    finite = np.isfinite(series).all(axis=0)
-    kept = count if finite.all() else int(np.argmin(finite))
-    if kept == 0:
-        raise FokkerPlanckError(
-            f"the first step from {place(landscape.names, problem.start)} leaves to infinity: use "
-            "a smaller learning rate or another start"
-        )
-    if kept <= problem.steps:
-        where = place(landscape.names, parameters[kept - 1])
-        warnings.warn(
-            f"the trajectory left to infinity after step {kept - 1}, from {where}, and ends there; "
-            "a smaller learning rate may keep it",
-            FokkerPlanckWarning,
-            stacklevel=3,
-        )
-    return Trajectory(
-        np.arange(kept, dtype=np.float64),
-        parameters[:kept],
-        average[:kept],
-        loss[:kept],
-        landscape.sharpness(points[:, :kept]),
-        spread[:kept],
-        means[:kept],
-        landscape.names,
-        Info(learning_rate=problem.learning_rate, **evidence),
-    )
+    def place(self, point: Array) -> str:
+        """``(x, y) = (0.02, -0.4)``."""
+        return place(self.names, point)

@@ -9,11 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fokkerplanck.errors import InvalidModel
-from fokkerplanck.flows.closures import Closure, TopEigenvector
-from fokkerplanck.flows.integrate import ABSOLUTE, integrate
-from fokkerplanck.flows.landscape import Landscape, pose, trajectory
+from fokkerplanck.flows.closures import Closure, TopEigenvector, average, ends
+from fokkerplanck.flows.integrate import ABSOLUTE, RELATIVE, integrate
+from fokkerplanck.flows.jax_landscape import JaxLandscape
+from fokkerplanck.flows.landscape import Landscape
+from fokkerplanck.flows.low_rank import follow_rod
+from fokkerplanck.flows.problem import Problem, pose, trajectory
 from fokkerplanck.flows.thresholds import require_momentum
 from fokkerplanck.results.trajectory import Trajectory
+from fokkerplanck.sample.runs import positive_integer
 
 __all__ = ["rod_flow"]
 
@@ -34,6 +38,8 @@ def rod_flow(
     momentum: float = 0.0,
     floor: float = 0.0,
     closure: Closure | None = None,
+    rank: int = 8,
+    tolerance: float | None = None,
 ) -> Trajectory:
     r"""Flow of the centre ``c = (w + w')/2`` and the extent of two iterates w, w'.
 
@@ -59,6 +65,12 @@ def rod_flow(
         none was left, where the closure sees that direction.
     closure : closure, optional
         `TopEigenvector()` or `AllAxes()`; the former by default.
+    rank : int
+        For a JAX loss: axes of Sigma that are kept, the largest; `info` has the largest share that
+        was cut off.  The floor is exact on them.  It adds the same to every direction, so
+        it turns no rod, and with `AllAxes` it has no rods on the directions that were cut off.
+    tolerance : float, optional
+        As for `gradient_flow`.
 
     Returns
     -------
@@ -82,8 +94,15 @@ def rod_flow(
     require_momentum(momentum)
     if not (np.isfinite(floor) and floor >= 0):
         raise InvalidModel(f"the floor of the extent is a number, 0 or more, not {floor!r}")
-    problem = pose(loss, variables, learning_rate, start, steps)
+    problem = pose(loss, variables, learning_rate, start, steps, tolerance)
     chosen = TopEigenvector() if closure is None else closure
+    if isinstance(problem.landscape, JaxLandscape):
+        if momentum:
+            raise InvalidModel(
+                f"rod flow of a JAX loss has no momentum, not {momentum!r}; gradient_descent has"
+            )
+        kept = positive_integer(rank, "rank")
+        return _of_network(problem, problem.landscape, float(floor), chosen, kept)
     eta, landscape, size = problem.learning_rate, problem.landscape, problem.start.size
     step = _step(landscape, eta, momentum)
     state = problem.start if momentum == 0 else np.concatenate([problem.start, np.zeros(size)])
@@ -100,9 +119,9 @@ def rod_flow(
         if not np.isfinite(packed).all():
             return np.full_like(packed, np.nan)
         rods = chosen.half_rods(covariance)
-        displacements, derivatives = step(_points(center, rods))
-        mean, spread = _average(displacements, rods.shape[1])
-        drift = mean - _average(derivatives, rods.shape[1])[0] @ mean / 2
+        displacements, derivatives = step(ends(center, rods))
+        mean, spread = average(displacements, rods.shape[1])
+        drift = mean - average(derivatives, rods.shape[1])[0] @ mean / 2
         growth = (np.outer(mean, mean) + spread @ spread.T) / 2
         rate = growth - 2 * (covariance - floor * np.eye(state.size))
         return np.concatenate([drift, rate[upper]])
@@ -110,15 +129,23 @@ def rod_flow(
     absolute = np.full(state.size + upper[0].size, EXTENT_ABSOLUTE)
     absolute[: state.size] = ABSOLUTE
     first = np.concatenate([state + half, np.outer(half, half)[upper]])
-    found = integrate(velocity, first, (0, problem.steps), method="LSODA", absolute=absolute)
+    absolute *= landscape.tolerance / RELATIVE
+    found = integrate(
+        velocity,
+        first,
+        (0, problem.steps),
+        method=landscape.integrator,
+        relative=landscape.tolerance,
+        absolute=absolute,
+    )
     centers, extents, losses = [], [], []
     for packed in found.y.T:
         center, covariance = unpack(packed)
         centers.append(center[:size])
         extents.append(max(np.linalg.eigvalsh(covariance[:size, :size])[-1], 0.0))
         rods = chosen.half_rods(covariance)[:size]
-        values = landscape.value(_points(center[:size], rods))
-        losses.append(float(_average(values, rods.shape[1])[0]))
+        values = landscape.value(ends(center[:size], rods))
+        losses.append(float(average(values, rods.shape[1])[0]))
     return trajectory(
         problem,
         np.array(centers),
@@ -130,6 +157,32 @@ def rod_flow(
         floor=float(floor),
         momentum=float(momentum),
         evaluations=found.nfev,
+    )
+
+
+def _of_network(
+    problem: Problem, landscape: JaxLandscape, floor: float, closure: Closure, rank: int
+) -> Trajectory:
+    found = follow_rod(
+        landscape,
+        problem.learning_rate,
+        problem.start,
+        problem.steps,
+        closure=closure,
+        floor=floor,
+        rank=rank,
+    )
+    return trajectory(
+        problem,
+        np.array(found.centers),
+        np.array(found.centers),
+        extent=np.array(found.extents),
+        mean_loss=np.array(found.losses),
+        method="rod flow",
+        closure=closure,
+        floor=floor,
+        rank=rank,
+        largest_share_cut_off=found.discarded,
     )
 
 
@@ -152,22 +205,3 @@ def _step(landscape: Landscape, eta: float, momentum: float) -> Step:
         return displacement, np.concatenate([above, below])
 
     return heavy_ball if momentum else descent
-
-
-def _points(center: Array, rods: Array) -> Array:
-    """Ends of the rods, and the centre unless there is one rod."""
-    ends = center[:, None] + np.concatenate([rods, -rods], axis=1)
-    return ends if rods.shape[1] == 1 else np.concatenate([ends, center[:, None]], axis=1)
-
-
-def _average(values: Array, count: int) -> tuple[Array, Array]:
-    """Mean over the rods of values at `_points`, and half-differences between the ends (..., r).
-
-    ``f(c) + sum_i [(f(c + delta_i) + f(c - delta_i))/2 - f(c)]``: exact for one rod, and to the
-    second moment for several.
-    """
-    plus, minus = values[..., :count], values[..., count : 2 * count]
-    mean = np.sum(plus + minus, axis=-1) / 2
-    if count > 1:
-        mean = mean - (count - 1) * values[..., -1]
-    return mean, (plus - minus) / 2

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fokkerplanck.flows.autonomous import follow
-from fokkerplanck.flows.landscape import pose
+from fokkerplanck.flows.problem import pose
 from fokkerplanck.results.trajectory import Trajectory
 
 __all__ = ["stable_flow"]
@@ -17,7 +17,13 @@ Array = NDArray[np.float64]
 
 
 def stable_flow(
-    loss: Any, variables: Any, learning_rate: float, start: Any, steps: int
+    loss: Any,
+    variables: Any,
+    learning_rate: float,
+    start: Any,
+    steps: int,
+    *,
+    tolerance: float | None = None,
 ) -> Trajectory:
     """``dw/dt = -eta [g + (eta/2) H g + eta^2 (H^2 g/3 + L'''[g, g]/12)]``, ``g = grad L``.
 
@@ -32,6 +38,9 @@ def stable_flow(
     ----------
     loss, variables, learning_rate, start, steps
         As for `gradient_descent`.
+    tolerance : float, optional
+        Relative error of a step of the integrator; 1e-9, and 1e-4 for a JAX loss, whose
+        steps its largest curvature limits anyway.
 
     Returns
     -------
@@ -51,13 +60,12 @@ def stable_flow(
     >>> stable_flow(w**2 / 2, [w], 0.2, [1.0], 1).parameters.ravel()
     array([1.     , 0.80038])
     """
-    problem = pose(loss, variables, learning_rate, start, steps)
+    problem = pose(loss, variables, learning_rate, start, steps, tolerance)
     eta, landscape = problem.learning_rate, problem.landscape
 
     def velocity(time: float, point: Array) -> Array:
-        slope, curvature, bend = landscape.to_third(point)
-        bent = curvature @ slope
-        second = curvature @ bent / 3 + bend @ slope @ slope / 12
+        slope, bent, bent_twice, bend = landscape.along_gradient(point)
+        second = bent_twice / 3 + bend / 12
         result: Array = -eta * (slope + eta / 2 * bent + eta**2 * second)
         return result
 

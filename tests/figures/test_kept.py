@@ -34,6 +34,8 @@ def test_kept_arrays_carry_the_parameters_of_their_module(module: ModuleType) ->
 @pytest.mark.slow
 @pytest.mark.parametrize("module", KEPT_FIGURES, ids=lambda m: m.__name__)
 def test_random_slice_of_kept_arrays(module: ModuleType) -> None:
+    for needed in getattr(module, "NEEDS", ()):
+        pytest.importorskip(needed)
     # A fresh slice on every run: in time every part is checked.
     seed = np.random.SeedSequence().entropy
     name, place, value = module.spot_check(np.random.default_rng(seed))
