@@ -84,9 +84,7 @@ def counted(product: float, barrier: float, p: dict[str, Any], seed: int) -> tup
 def compute(**p: Any) -> dict[str, np.ndarray]:
     """Rates of every product, barrier and method; counted ones with their errors."""
     arrays = {"products": np.array(p["products"]), "barriers": np.array(p["barriers"], float)}
-    arrays["rates"] = np.array(
-        [[rates(q, b, p) for b in p["barriers"]] for q in p["products"]]
-    )
+    arrays["rates"] = np.array([[rates(q, b, p) for b in p["barriers"]] for q in p["products"]])
     arrays["counted"] = np.array(
         [
             [counted(q, b, p, p["seed"] + 10 * i + j) for j, b in enumerate(p["counted"])]
