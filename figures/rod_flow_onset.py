@@ -35,7 +35,7 @@ PARAMETERS: dict[str, Any] = {
     "heights": [4, 6],
 }
 
-# A maximum by this much above what follows is one that the oscillation made.
+# Fall of y after which the largest one counts as the peak.
 TURNED = 0.05
 
 
@@ -68,9 +68,9 @@ def flows(p: dict[str, Any], sigma: float) -> list[float]:
 
 
 def sampled(p: dict[str, Any], sigma: float, seed: int) -> tuple[float, float]:
-    """Mean of the largest y of runs of SGD before ``x^2`` first exceeds 2 epsilon, and its spread.
+    """Mean of the first maximum of y of runs of SGD, and its standard deviation.
 
-    From then on y falls; later swings of the noisy equilibrium may reach higher.
+    Later swings of the noisy equilibrium may reach higher.
     """
     runs = fpk.simulate_sgd(
         problem(p, sigma).optimizer,
@@ -80,9 +80,10 @@ def sampled(p: dict[str, Any], sigma: float, seed: int) -> tuple[float, float]:
         seed=seed,
         save_every=1,
     )
-    x, y = np.moveaxis(np.asarray(runs.values), 2, 0)
-    turned = np.argmax(x**2 > 2 * p["epsilon"], axis=0)
-    tops = y[turned, np.arange(p["runs"])]
+    y = np.asarray(runs.values)[:, :, 1]
+    highest = np.maximum.accumulate(y, axis=0)
+    turned = np.argmax(highest - y > TURNED, axis=0)
+    tops = highest[turned, np.arange(p["runs"])]
     return float(tops.mean()), float(tops.std(ddof=1))
 
 
