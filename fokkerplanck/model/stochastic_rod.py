@@ -14,28 +14,27 @@ from typing import Any, Literal
 
 import numpy as np
 import sympy as sp
-from numpy.typing import NDArray
 
-from fokkerplanck.errors import FokkerPlanckWarning, GridMismatch, InvalidModel, UnboundSymbol
+from fokkerplanck.errors import FokkerPlanckWarning, InvalidModel, UnboundSymbol
 from fokkerplanck.model.diffusion import Diffusion
 from fokkerplanck.model.optimizers import SGD, SGLD
 from fokkerplanck.model.points import vanishes
-from fokkerplanck.model.samples import Dataset, SampleMean
+from fokkerplanck.model.stochastic_rod_center import Center, averaged_step, second_order
+from fokkerplanck.model.stochastic_rod_density import (
+    QUANTILES,
+    bulk_points,
+    interpolant,
+    moved,
+    require_symmetric,
+    values_at,
+)
 from fokkerplanck.model.symbols import differentiate, has_jumps
 
 __all__ = ["StochasticRod"]
 
-Array = NDArray[np.float64]
-
 # Root mean square of b' below which order 2 was within 0.02 (L1) of the exact chain and order 1
 # within 0.11, for w^2/2 - w^4/4 and ln cosh w, eta of 1.5 to 2.4 and noise of 0.02 to 0.1 a step.
 NEAR = 0.4
-# Points at which that mean is taken: quantiles of the density.
-QUANTILES = 41
-# Rows, evenly spaced, that stand for larger data in that mean; it only decides on a warning.
-ROWS = 50
-# Walls and cells this near to their mirror images, relative to the domain, are the same.
-SYMMETRIC = 1e-9
 
 
 @dataclass(frozen=True, init=False)
@@ -105,27 +104,45 @@ class StochasticRod(Diffusion):
 
     optimizer: SGD | SGLD
     order: Literal[1, 2]
+    staggered: sp.Symbol
 
-    def __init__(self, sgd: SGD | SGLD, *, order: Literal[1, 2] = 2) -> None:
-        _require_one_variable(sgd, order)
-        (theta,) = sgd.variables
-        s = sp.Symbol("s", real=True)
-        step, eta = _step(sgd, s), sgd.learning_rate
-        variance = sgd.step_covariance[0, 0].xreplace({theta: s})
-        _require_even(theta, s, step, variance)
-        drift, spread = step, variance
+    def __init__(
+        self, sgd: SGD | SGLD, *, staggered: Any | None = None, order: Literal[1, 2] = 2
+    ) -> None:
+        row = _require_staggered(sgd, staggered, order)
+        center = _center(sgd, row)
+        first = [row, *(i for i in range(len(sgd.variables)) if i != row)]
+        covariance = sgd.step_covariance[first, first].xreplace({center.theta: center.s})
+        _require_noise(center, covariance, order)
+        plain, drift, spread = averaged_step(center, sgd.learning_rate, covariance)
         if order == 2:
-            _require_constant(theta, s, step, variance)
-            first = differentiate(step, s)
-            drift = step - step * first / 2 - variance * differentiate(first, s) / 4
-            spread = variance * (1 - first / 2) ** 2
-        super().__init__((s,), [drift / eta], [[spread / (2 * eta)]])
-        self._set(optimizer=sgd, order=order)
+            variables = (center.s, *center.slow)
+            drift, spread = second_order(plain, drift, spread, variables)
+        back = [first.index(i) for i in range(len(first))]
+        eta = sgd.learning_rate
+        drift = sp.Matrix([drift[i] for i in back])
+        spread = spread[back, back]
+        names = [v if v != center.theta else center.s for v in sgd.variables]
+        super().__init__(names, drift / eta, spread / (2 * eta))
+        self._set(optimizer=sgd, order=order, staggered=center.theta)
+
+    @property
+    def _center(self) -> Center:
+        return _center(self.optimizer, self.optimizer.variables.index(self.staggered))
+
+    @property
+    def center(self) -> sp.Expr:
+        """Centre ``c(s, y)`` of two successive iterates; 0 for an even loss."""
+        return self._center.expression
 
     @property
     def step(self) -> sp.Expr:
-        """``b = eta L'(s) - 2 s``, the mean change of s in one step."""
-        return _step(self.optimizer, self.variables[0])
+        """``b = eta (g(c + s) - g(c - s))/2 - 2 s``, the mean change of s in one step; of an even
+        loss ``eta L'(s) - 2 s``.
+        """
+        center = self._center
+        half = center.half_difference(center.row)
+        return self.optimizer.learning_rate * half - 2 * center.s
 
     def diffusion(self) -> Diffusion:
         """The same equation as a plain `Diffusion`."""
@@ -140,7 +157,8 @@ class StochasticRod(Diffusion):
             When a variable is to be replaced.
         """
         super().subs(substitution)  # refuses s
-        return StochasticRod(self.optimizer.subs(substitution), order=self.order)
+        bound = self.optimizer.subs(substitution)
+        return StochasticRod(bound, staggered=self.staggered, order=self.order)
 
     def change_variables(
         self, new_variables: Any, expressions: Any, *, inverse: Mapping[Any, Any] | None = None
@@ -177,111 +195,132 @@ class StochasticRod(Diffusion):
         FokkerPlanckWarning
             When ``step_slope`` exceeds 0.4: s then changes too much in one step for a diffusion.
         """
-        grid = density.grid
+        grid, axis = density.grid, self.optimizer.variables.index(self.staggered)
         grid.require(self.variables)
-        _require_symmetric(grid)
-        size = self._step_slope(density)
+        require_symmetric(grid, axis)
+        found = {"step_slope": self._step_slope(density, axis)}
+        names = [v.name for v in self.optimizer.variables]
+        center = self._center
+        if center.even:
+            return _mirrored(density, axis, grid.renamed(*names), found)
+        found["center_residual"] = self._residual(density, axis)
+        at_edges = interpolant(center.expression, self.variables, axis, grid)(grid.edges[axis])
+        masses = moved(density.masses, grid.edges[axis], at_edges, axis)
+        return replace(
+            density,
+            values=masses / grid.volumes,
+            grid=grid.renamed(*names),
+            info=density.info.extended(**found),
+            standard_error=None,
+            log_values=None,
+        )
+
+    def _step_slope(self, density: Any, axis: int) -> float:
+        """Root mean square of db/ds over a density."""
+        if self.parameters:
+            names = [p.name for p in self.parameters]
+            raise UnboundSymbol(f"{names} have no value; use rod.subs(...) before")
+        slope = differentiate(self.step, self.variables[axis])
+        values = values_at(slope, self.variables, bulk_points(density, axis))
+        size = float(np.sqrt(np.mean(np.square(values))))
         if size > NEAR:
             warnings.warn(
                 f"the root mean square of b' = eta L'' - 2 is {size:.2g} over this density; above "
                 f"{NEAR:g} one step changes s too much for a diffusion: use transition_operator",
                 FokkerPlanckWarning,
-                stacklevel=2,
+                stacklevel=3,
             )
-        error, logarithm = density.standard_error, density.log_values
-        return replace(
-            density,
-            values=(density.values + density.values[::-1]) / 2,
-            grid=grid.renamed(self.optimizer.variables[0].name),
-            info=density.info.extended(step_slope=size),
-            standard_error=None if error is None else np.hypot(error, error[::-1]) / 2,
-            log_values=None
-            if logarithm is None
-            else np.logaddexp(logarithm, logarithm[::-1]) - np.log(2),
-        )
+        return size
 
-    def _step_slope(self, density: Any) -> float:
-        """Root mean square of b' over a density, from quantiles in the middle of equal shares."""
-        if self.parameters:
-            names = [p.name for p in self.parameters]
-            raise UnboundSymbol(f"{names} have no value; use rod.subs(...) before")
-        (s,) = self.variables
-        slope = sp.sympify(differentiate(self.step, s))
-        cumulative = np.cumsum(density.masses) / density.mass
-        shares = (np.arange(QUANTILES) + 0.5) / QUANTILES
-        cells = np.minimum(np.searchsorted(cumulative, shares), cumulative.size - 1)
-        points = density.grid.centers[0][cells]
-        values = [
-            float(slope.xreplace({s: sp.Float(x)}).replace(SampleMean, _mean_of_rows).evalf())
-            for x in points
-        ]
-        return float(np.sqrt(np.mean(np.square(values))))
+    def _residual(self, density: Any, axis: int) -> float:
+        """Largest error of c over s in the bulk of a density, by one more of Newton's steps."""
+        points = bulk_points(density, axis)
+        offset = values_at(self._center.error, self.variables, points)
+        across = np.abs([point[axis] for point in points])
+        return float(np.max(np.abs(offset) / np.maximum(across, across.max() / QUANTILES)))
 
 
-def _require_one_variable(sgd: Any, order: int) -> None:
+def _mirrored(density: Any, axis: int, grid: Any, found: dict[str, float]) -> Any:
+    """The density of an even loss: the mean with its mirror image."""
+    error, logarithm = density.standard_error, density.log_values
+
+    def other(array: Any) -> Any:
+        return np.flip(array, axis)
+
+    return replace(
+        density,
+        values=(density.values + other(density.values)) / 2,
+        grid=grid,
+        info=density.info.extended(**found),
+        standard_error=None if error is None else np.hypot(error, other(error)) / 2,
+        log_values=None
+        if logarithm is None
+        else np.logaddexp(logarithm, other(logarithm)) - np.log(2),
+    )
+
+
+def _require_staggered(sgd: Any, staggered: Any, order: int) -> int:
+    """Index of the variable that alternates."""
     if not isinstance(sgd, (SGD, SGLD)):
         raise InvalidModel(
             f"the staggered iterate is that of SGD or SGLD, not of {type(sgd).__name__}"
         )
     if order not in (1, 2):
         raise InvalidModel(f"order is 1 or 2, not {order!r}")
-    if len(sgd.variables) != 1:
+    names = [v.name for v in sgd.variables]
+    if staggered is None and len(names) > 1:
         raise InvalidModel(
-            f"the rod's diffusion is derived for one variable, not for {sgd.variables}; several "
-            "are covered by transition_operator (two) and simulate_sgd"
+            f"of several variables, {names}, one alternates: give it, staggered={names[0]}"
         )
+    if staggered is not None and str(staggered) not in names:
+        raise InvalidModel(f"staggered is one of the variables {names}, not {staggered!r}")
     if getattr(sgd.noise, "negative", "refuse") == "clip":
         raise InvalidModel("clipped noise is not offered for the rod; give a positive covariance")
     data = getattr(getattr(sgd.noise, "data", None), "symbols", ())
-    if "s" in {symbol.name for symbol in (*sgd.parameters, *data)}:
+    row = 0 if staggered is None else names.index(str(staggered))
+    taken = {symbol.name for symbol in (*sgd.parameters, *data)} | set(
+        names[:row] + names[row + 1 :]
+    )
+    if "s" in taken:
         raise InvalidModel("s is the staggered iterate; rename the parameter or data symbol s")
+    return row
 
 
-def _step(sgd: SGD | SGLD, s: sp.Symbol) -> sp.Expr:
-    """``eta L'(s) - 2 s``."""
-    return sgd.learning_rate * sgd.gradient[0].xreplace({sgd.variables[0]: s}) - 2 * s
-
-
-def _require_even(theta: sp.Symbol, s: sp.Symbol, step: sp.Expr, variance: sp.Expr) -> None:
-    if not vanishes(step + step.xreplace({s: -s}), (s,)):
+def _center(sgd: SGD | SGLD, row: int) -> Center:
+    theta, s = sgd.variables[row], sp.Symbol("s", real=True)
+    slow = tuple(v for v in sgd.variables if v != theta)
+    across = sgd.gradient[row]
+    even = vanishes(across + across.xreplace({theta: -theta}), sgd.variables)
+    if not even and not slow and not vanishes(across.xreplace({theta: sp.S.Zero}), ()):
         raise InvalidModel(
-            f"the loss is not even in {theta}: where it is not, the centre of the rod moves with "
-            f"s, which is not covered; write an even loss in the distance from its minimum, or "
-            "use transition_operator"
+            f"the loss is not even in {theta}, and its slope at {theta} = 0 is not 0: measure "
+            f"{theta} from a minimum of the loss, about which its rods stand"
         )
-    if not vanishes(variance - variance.xreplace({s: -s}), (s,)):
+    return Center(sgd.gradient, theta, s, slow, row, even)
+
+
+def _require_noise(center: Center, covariance: sp.MatrixBase, order: int) -> None:
+    """Noise of a step, theta first and named s."""
+    theta, s = center.theta, center.s
+    varies = bool({s, *center.slow} & covariance.free_symbols)
+    shown = covariance.xreplace({s: theta})
+    if not center.even and (varies or has_jumps(center.gradient, (theta, *center.slow))):
+        raise InvalidModel(
+            f"the loss is not even in {theta}: then the rod is derived for smooth losses and noise "
+            f"that does not depend on {theta}; use transition_operator"
+        )
+    if not all(vanishes(e - e.xreplace({s: -s}), (s, *center.slow)) for e in covariance):
         raise InvalidModel(
             f"the noise is not even in {theta}: s meets another one at every second step, which "
             "is not covered; use transition_operator"
         )
-
-
-def _require_constant(theta: sp.Symbol, s: sp.Symbol, step: sp.Expr, variance: sp.Expr) -> None:
-    if s in variance.free_symbols:
+    if order == 2 and varies:
         raise InvalidModel(
             f"order 2 is derived for noise that does not depend on {theta}, not for the variance "
-            f"{variance.xreplace({s: theta})}; use order=1"
+            f"{shown[0, 0]}; use order=1"
         )
-    if has_jumps(step, (s,)):
+    if order == 2 and has_jumps(center.gradient, (theta, *center.slow)):
         raise InvalidModel(
             f"order 2 takes three derivatives of the loss, whose gradient bends or jumps in "
             f"{theta}; use order=1"
-        )
-
-
-def _mean_of_rows(expression: sp.Expr, data: Dataset) -> sp.Expr:
-    rows = [
-        expression.xreplace(dict(zip(data.symbols, map(sp.Float, row), strict=True)))
-        for row in data.table[:: -(-data.size // ROWS)]
-    ]
-    return sp.Add(*rows) / len(rows)
-
-
-def _require_symmetric(grid: Any) -> None:
-    edges = grid.edges[0]
-    if np.abs(edges + edges[::-1]).max() > SYMMETRIC * (edges[-1] - edges[0]):
-        reach = float(np.abs(edges[[0, -1]]).max())
-        raise GridMismatch(
-            f"the grid of s runs from {edges[0]:g} to {edges[-1]:g} and is not symmetric about 0, "
-            f"as theta = (-1)^n s asks for; use ({-reach:g}, {reach:g}, cells)"
         )
