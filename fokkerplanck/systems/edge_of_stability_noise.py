@@ -118,7 +118,7 @@ class NoisyMinimalProblem:
 
     @property
     def damping(self) -> sp.Expr:
-        """``7 eta^2 epsilon/2``, of the oscillation of y where kappa is well below twice that."""
+        """Decay rate of the oscillation of y in weak noise, ``7 eta^2 epsilon/2``."""
         return sp.Rational(7, 2) * self.learning_rate**2 * self.epsilon
 
     @property
