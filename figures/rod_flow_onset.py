@@ -27,7 +27,7 @@ PARAMETERS: dict[str, Any] = {
     "start": [0.001, 4.0],
     "steps": 1500,
     "sigmas": [1e-12, 1e-10, 1e-8, 1e-6, 1e-4, 1e-3, 3e-3, 1e-2, 3e-2],
-    "flow_start": [0.001, 6.0],
+    "flow_start": [0.1, 6.0],
     "flow_steps": 520,
     "runs": 100,
     "seed": 18,
@@ -166,8 +166,8 @@ def _digits(axes: Axes, arrays: dict[str, np.ndarray]) -> None:
         axes.plot(arrays["digits"], arrays["rounded"][k], marker, color=color, label=label)
         axes.axhline(arrays["memory"][k], color=color, lw=0.9, ls="--")
     axes.plot([], [], "--", color="0.3", lw=0.9, label="formula, no noise")
-    axes.axvline(16, color="0.5", lw=0.8, ls=":")
-    axes.text(16.5, 10.6, "double precision", color="0.4", fontsize=7.5)
+    axes.axvline(16, ymax=0.28, color="0.5", lw=0.8, ls=":")
+    axes.text(15, 8.05, "double precision", color="0.4", fontsize=7, ha="right")
     axes.set(
         xlabel="decimal digits", title="gradient descent, rounded", ylim=(7.1, 10.9),
         xticks=[8, 16, 32, 64, 128, 256], xticklabels=["8", "16", "32", "64", "128", "256"],

@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 
-import mpmath as mp
 import numpy as np
 import sympy as sp
 
@@ -63,9 +62,6 @@ def _critical(slope: sp.Expr, theta: sp.Symbol) -> list[sp.Float]:
     """Real roots of a polynomial; of another function 0, where it vanishes there."""
     polynomial = slope.as_poly(theta)
     if polynomial is not None and polynomial.get_domain().is_Numerical:
-        try:
-            roots = polynomial.nroots(maxsteps=200)
-        except mp.NoConvergence:
-            return []
+        roots = polynomial.nroots(maxsteps=200)
         return [sp.re(r) for r in roots if abs(sp.im(r)) <= ROOT * (1 + abs(r))]
     return [sp.Float(0)] if slope.xreplace({theta: sp.S.Zero}).evalf() == 0 else []

@@ -2,7 +2,7 @@
 
 Where ``eta L''`` is near 2 a step of SGD changes the sign of theta and hardly its size: theta is no
 diffusion, but ``s_n = (-1)^n theta_n`` is nearly one.  Every formula is proved in
-derivations/16_stochastic_rod.py.
+derivations/16_stochastic_rod.py, of a centre that moves in 17_noise_at_the_edge.py.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import Any, Literal
 import numpy as np
 import sympy as sp
 
-from fokkerplanck.errors import FokkerPlanckWarning, InvalidModel, UnboundSymbol
+from fokkerplanck.errors import FokkerPlanckWarning, UnboundSymbol
 from fokkerplanck.model.diffusion import Diffusion
 from fokkerplanck.model.optimizers import SGD, SGLD
-from fokkerplanck.model.points import vanishes
 from fokkerplanck.model.stochastic_rod_center import Center, averaged_step, second_order
+from fokkerplanck.model.stochastic_rod_checks import center_of, require_noise, staggered_row
 from fokkerplanck.model.stochastic_rod_density import (
     QUANTILES,
     bulk_points,
@@ -28,7 +28,7 @@ from fokkerplanck.model.stochastic_rod_density import (
     require_symmetric,
     values_at,
 )
-from fokkerplanck.model.symbols import differentiate, has_jumps
+from fokkerplanck.model.symbols import differentiate
 
 __all__ = ["StochasticRod"]
 
@@ -49,36 +49,51 @@ class StochasticRod(Diffusion):
       descent;
     - order 2: ``A = (b - b b'/2 - eta^2 C b''/4)/eta``, ``D = (eta/2) C (1 - b'/2)^2``.
 
+    Beside slow variables y, and for a loss that is not even, ``theta_n = c(s, y) + (-1)^n s`` with
+    the centre c of ``g(c + s) + g(c - s) = 0``, g the derivative across: ``b = eta (g(c + s) - g(c
+    - s))/2 - 2 s``, y descends the mean of its gradients at both ends, and order 1 is the mean of
+    an even and an odd step, ``A = b/(eta (1 - c'^2))`` and a term of the noise, ``D = (eta/4) C
+    [(1 - c')^-2 + (1 + c')^-2]`` in one variable.  Order 2 then is ``A - ((b . grad) b + a : grad
+    grad b/2)/(2 eta)``, ``(1 - J/2) D (1 - J/2)^T`` with J the Jacobian of b.
+
     Parameters
     ----------
     sgd : SGD or SGLD
-        In one variable, with a loss that is even in it.  Its own `order` has no effect.  The noise
-        of `SGLD` is ``eta^2 C + 2 eta T`` in place of ``eta^2 C``.
+        Its own `order` has no effect.  The noise of `SGLD` is ``eta^2 C + 2 eta T`` in place of
+        ``eta^2 C``.
+    staggered : Symbol or name, optional
+        The variable that alternates, about 0; needed beside others, which are slow.
     order : {1, 2}
-        2 needs a smooth loss and noise that does not depend on the variable.
+        2 needs a smooth loss and noise that does not depend on the variables.
 
     Attributes
     ----------
     optimizer : SGD or SGLD
     order : {1, 2}
+    staggered : Symbol
 
     Raises
     ------
     InvalidModel
-        For several variables, a loss or a noise that is not even about 0, clipped noise, a
-        parameter named ``s``, and where order 2 is not derived.
+        For a noise that is not even about 0, or for a loss that is not even a noise that varies or
+        a minimum that is not at 0; for clipped noise, a parameter named ``s``, and where order 2 is
+        not derived.
 
     Notes
     -----
     Of ``L = S w^2/2`` the variance is ``eta S/2`` (order 1) and ``1 - (eta S - 2)^2/4`` (order 2)
     of the exact ``eta C/(S (2 - eta S))``; of `SGD.diffusion` it is ``1 - eta S/2`` and ``1 - (eta
     S)^2/4``, the same formulas with 2 - eta S for eta S.  The rod is for ``eta S`` between 1.6 and
-    2.2, the ordinary diffusion for ``eta S`` well below 1, `transition_operator` for any.
+    2.2 (2.1 for a loss that is not even), the ordinary diffusion for ``eta S`` well below 1,
+    `transition_operator` for any.
 
     As in `SGD` the noise of order 2 is ``C (1 - b')`` completed to a square, which keeps it
     positive and halves the error of the density.  Where ``eta L'' = 4`` it vanishes, with the
-    drift: such points have to lie outside the grid.  A loss steeper than a parabola has its wells
-    nowhere and loses the chain above the edge; take a grid within its unstable 2-cycle below.
+    drift: such points have to lie outside the grid.  So do those with ``|c'| = 1``, where the noise
+    is infinite: keep to ``|c'| < 0.9``.  A loss steeper than a parabola has its wells nowhere and
+    loses the chain above the edge; take a grid within its unstable 2-cycle below.  c is a Taylor
+    polynomial of degree 8 in s, beside slow variables one of Newton's steps from 0.  There the
+    noise of s alone leaves D degenerate, which grids smear: see `UnresolvedWarning`.
 
     Examples
     --------
@@ -109,11 +124,11 @@ class StochasticRod(Diffusion):
     def __init__(
         self, sgd: SGD | SGLD, *, staggered: Any | None = None, order: Literal[1, 2] = 2
     ) -> None:
-        row = _require_staggered(sgd, staggered, order)
-        center = _center(sgd, row)
+        row = staggered_row(sgd, staggered, order)
+        center = center_of(sgd, row)
         first = [row, *(i for i in range(len(sgd.variables)) if i != row)]
         covariance = sgd.step_covariance[first, first].xreplace({center.theta: center.s})
-        _require_noise(center, covariance, order)
+        require_noise(center, covariance, order)
         plain, drift, spread = averaged_step(center, sgd.learning_rate, covariance)
         if order == 2:
             variables = (center.s, *center.slow)
@@ -128,7 +143,7 @@ class StochasticRod(Diffusion):
 
     @property
     def _center(self) -> Center:
-        return _center(self.optimizer, self.optimizer.variables.index(self.staggered))
+        return center_of(self.optimizer, self.optimizer.variables.index(self.staggered))
 
     @property
     def center(self) -> sp.Expr:
@@ -180,13 +195,14 @@ class StochasticRod(Diffusion):
         -------
         Density
             On the same cells, the axis named as the variable of the loss; `info` has
-            ``step_slope``, the root mean square of ``b'`` over the density (of a loss averaged over
-            data from 50 rows at most).
+            ``step_slope``, the root mean square of ``db/ds`` over the density (of a loss averaged
+            over data from 50 rows at most), and where c moves ``center_residual``, the largest
+            error of c over s in the bulk.
 
         Raises
         ------
         GridMismatch
-            When the grid is not one of s, or not symmetric.
+            When the grid is not one of s, or not symmetric, or reaches ``|c'| = 1``.
         UnboundSymbol
             When parameters of the rod have no value.
 
@@ -257,70 +273,3 @@ def _mirrored(density: Any, axis: int, grid: Any, found: dict[str, float]) -> An
         if logarithm is None
         else np.logaddexp(logarithm, other(logarithm)) - np.log(2),
     )
-
-
-def _require_staggered(sgd: Any, staggered: Any, order: int) -> int:
-    """Index of the variable that alternates."""
-    if not isinstance(sgd, (SGD, SGLD)):
-        raise InvalidModel(
-            f"the staggered iterate is that of SGD or SGLD, not of {type(sgd).__name__}"
-        )
-    if order not in (1, 2):
-        raise InvalidModel(f"order is 1 or 2, not {order!r}")
-    names = [v.name for v in sgd.variables]
-    if staggered is None and len(names) > 1:
-        raise InvalidModel(
-            f"of several variables, {names}, one alternates: give it, staggered={names[0]}"
-        )
-    if staggered is not None and str(staggered) not in names:
-        raise InvalidModel(f"staggered is one of the variables {names}, not {staggered!r}")
-    if getattr(sgd.noise, "negative", "refuse") == "clip":
-        raise InvalidModel("clipped noise is not offered for the rod; give a positive covariance")
-    data = getattr(getattr(sgd.noise, "data", None), "symbols", ())
-    row = 0 if staggered is None else names.index(str(staggered))
-    taken = {symbol.name for symbol in (*sgd.parameters, *data)} | set(
-        names[:row] + names[row + 1 :]
-    )
-    if "s" in taken:
-        raise InvalidModel("s is the staggered iterate; rename the parameter or data symbol s")
-    return row
-
-
-def _center(sgd: SGD | SGLD, row: int) -> Center:
-    theta, s = sgd.variables[row], sp.Symbol("s", real=True)
-    slow = tuple(v for v in sgd.variables if v != theta)
-    across = sgd.gradient[row]
-    even = vanishes(across + across.xreplace({theta: -theta}), sgd.variables)
-    if not even and not slow and not vanishes(across.xreplace({theta: sp.S.Zero}), ()):
-        raise InvalidModel(
-            f"the loss is not even in {theta}, and its slope at {theta} = 0 is not 0: measure "
-            f"{theta} from a minimum of the loss, about which its rods stand"
-        )
-    return Center(sgd.gradient, theta, s, slow, row, even)
-
-
-def _require_noise(center: Center, covariance: sp.MatrixBase, order: int) -> None:
-    """Noise of a step, theta first and named s."""
-    theta, s = center.theta, center.s
-    varies = bool({s, *center.slow} & covariance.free_symbols)
-    shown = covariance.xreplace({s: theta})
-    if not center.even and (varies or has_jumps(center.gradient, (theta, *center.slow))):
-        raise InvalidModel(
-            f"the loss is not even in {theta}: then the rod is derived for smooth losses and noise "
-            f"that does not depend on {theta}; use transition_operator"
-        )
-    if not all(vanishes(e - e.xreplace({s: -s}), (s, *center.slow)) for e in covariance):
-        raise InvalidModel(
-            f"the noise is not even in {theta}: s meets another one at every second step, which "
-            "is not covered; use transition_operator"
-        )
-    if order == 2 and varies:
-        raise InvalidModel(
-            f"order 2 is derived for noise that does not depend on {theta}, not for the variance "
-            f"{shown[0, 0]}; use order=1"
-        )
-    if order == 2 and has_jumps(center.gradient, (theta, *center.slow)):
-        raise InvalidModel(
-            f"order 2 takes three derivatives of the loss, whose gradient bends or jumps in "
-            f"{theta}; use order=1"
-        )

@@ -147,7 +147,8 @@ class NoisyMinimalProblem:
                                             + .635)
 
         At ``2/eta`` x has the variance ``sigma^2 sqrt(pi/(4 eta^2 epsilon))`` from noise on the
-        way, and grows by ``v`` a step; .635 is the mean of ``-ln |z|`` over normal z.
+        way, noise beyond adds as much, and x grows by ``v`` a step; .635 is the mean of ``-ln |z|``
+        over normal z.
         """
         rate = self.learning_rate**2 * self.epsilon
         sigma = self.learning_rate * sp.sqrt(self.noise)

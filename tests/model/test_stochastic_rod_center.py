@@ -137,7 +137,7 @@ def test_equation_of_the_minimal_problem() -> None:
     assert ETA * float(first.drift[0].subs(at)) == pytest.approx(plain, rel=0.01)
     fall = -ETA * ((0.13**2 + c**2) / 2 - EPSILON)
     assert ETA * float(first.drift[1].subs(at)) == pytest.approx(fall, rel=1e-12)
-    # At rest of the noiseless equation growth rates have the real part -7/2 eta^2 epsilon, at order 1 -9/2.
+    # At rest the growth rates have the real part -7/2 eta^2 epsilon, at order 1 -9/2.
     for rod, factor in ((first, 9 / 2), (second, 7 / 2)):
         velocity = sp.Matrix(ETA * rod.drift)
         rest = sp.nsolve(velocity, (s, y), (0.14, 6.67))
