@@ -61,7 +61,7 @@ def _multipliers(optimizer: Optimizer) -> Iterator[tuple[str, float]]:
 def _critical(slope: sp.Expr, theta: sp.Symbol) -> list[sp.Float]:
     """Real roots of a polynomial; of another function 0, where it vanishes there."""
     polynomial = slope.as_poly(theta)
-    if polynomial is not None and polynomial.get_domain().is_Numerical:
-        roots = polynomial.nroots(maxsteps=200)
-        return [sp.re(r) for r in roots if abs(sp.im(r)) <= ROOT * (1 + abs(r))]
+    if polynomial is not None and not polynomial.free_symbols_in_domain:
+        roots = np.roots(np.array(polynomial.all_coeffs(), dtype=float))
+        return [sp.Float(r.real) for r in roots if abs(r.imag) <= ROOT * (1 + abs(r))]
     return [sp.Float(0)] if slope.xreplace({theta: sp.S.Zero}).evalf() == 0 else []
