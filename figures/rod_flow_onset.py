@@ -167,7 +167,7 @@ def _digits(axes: Axes, arrays: dict[str, np.ndarray]) -> None:
         axes.axhline(arrays["memory"][k], color=color, lw=0.9, ls="--")
     axes.plot([], [], "--", color="0.3", lw=0.9, label="formula, no noise")
     axes.axvline(16, ymax=0.28, color="0.5", lw=0.8, ls=":")
-    axes.text(15, 8.05, "double precision", color="0.4", fontsize=7, ha="right")
+    axes.text(15, 7.8, "double\nprecision", color="0.4", fontsize=7, ha="right")
     axes.set(
         xlabel="decimal digits", title="gradient descent, rounded", ylim=(7.1, 10.9),
         xticks=[8, 16, 32, 64, 128, 256], xticklabels=["8", "16", "32", "64", "128", "256"],

@@ -90,6 +90,45 @@ def test_stationary_density_of_the_iterate(
     assert abs(float(variance[0, 0]) - 1) < 0.01
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("product", [1.9, 2.0, 2.1])
+@pytest.mark.parametrize(
+    ("loss", "sigma", "bound"),
+    [("logcosh", 0.02, 0.02), ("logcosh", 0.05, 0.02), ("logcosh", 0.1, 0.02),
+     ("quartic", 0.02, 0.015), ("quartic", 0.05, 0.015)],
+)  # fmt: skip
+def test_near_the_edge_for_every_noise(
+    loss: str, sigma: float, bound: float, product: float
+) -> None:
+    reference = exact(loss, product, sigma)
+    assert distance(of_rod(loss, product, sigma, 2), reference) < bound
+
+
+def test_silent_where_the_ordinary_diffusion_is_nearer() -> None:
+    """And where the minimum is not known: parameters, data, several variables beyond a quadratic."""
+    eta, v = sp.symbols("eta v", positive=True)
+    noise = fpk.noise.Isotropic(0.01)
+    quiet = [
+        fpk.SGD(w**2 / 2, (w,), noise, learning_rate=0.99),
+        fpk.SGD(w**2 / 2, (w,), noise, learning_rate=eta),
+        fpk.SGD((w**2 - 1) ** 2, (w,), noise, learning_rate=0.12),
+        fpk.SGD(w**2 * v**2 + w**2, (w, v), noise, learning_rate=1),
+        fpk.SGD(-(w**2), (w,), noise, learning_rate=1),
+    ]
+    loud = [
+        fpk.SGD(w**2 / 2 + 3 * v**2, (w, v), noise, learning_rate=0.2),
+        fpk.SGD((w**2 - 1) ** 2, (w,), noise, learning_rate=0.13),
+        fpk.SGLD(sp.log(sp.cosh(w)), (w,), noise, learning_rate=1.1, temperature=1),
+    ]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for sgd in quiet:
+            sgd.diffusion()
+    for sgd in loud:
+        with pytest.warns(EdgeOfStabilityWarning, match="StochasticRod, or transition_operator"):
+            sgd.diffusion()
+
+
 def test_variance_at_the_edge() -> None:
     """``sigma sqrt(2/(eta Q)) Gamma(3/4)/Gamma(1/4)``, which no closure of moments has."""
     found = float(of_rod("quartic", 2.0, 0.02, 1).covariance()[0, 0])
