@@ -44,7 +44,7 @@ class NoisyMinimalProblem:
     --------
     >>> problem = NoisyMinimalProblem(0.01, 0.3, 0.0222)
     >>> problem.ratio, problem.height()
-    (0.0999, 6.51)
+    (0.0999, 6.528)
     """
 
     epsilon: Any

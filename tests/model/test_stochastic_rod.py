@@ -105,7 +105,7 @@ def test_near_the_edge_for_every_noise(
 
 
 def test_silent_where_the_ordinary_diffusion_is_nearer() -> None:
-    """And where the minimum is not known: parameters, data, several variables beyond a quadratic."""
+    """And where the minimum is not known: parameters, several variables beyond a quadratic."""
     eta, v = sp.symbols("eta v", positive=True)
     noise = fpk.noise.Isotropic(0.01)
     quiet = [
