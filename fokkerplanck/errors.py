@@ -11,6 +11,7 @@ __all__ = [
     "DegenerateWarning",
     "DisconnectedDomain",
     "DisconnectedWarning",
+    "EdgeOfStabilityWarning",
     "FokkerPlanckError",
     "FokkerPlanckWarning",
     "GridMismatch",
@@ -96,6 +97,10 @@ class DisconnectedWarning(FokkerPlanckWarning):
 
 class DegenerateWarning(FokkerPlanckWarning):
     """Critical points fill a line or a region, or first derivatives do not decide their kind."""
+
+
+class EdgeOfStabilityWarning(FokkerPlanckWarning):
+    """A step overshoots the minimum: the ordinary diffusion is the wrong one of two."""
 
 
 class MetastableWarning(FokkerPlanckWarning):

@@ -9,6 +9,7 @@ import sympy as sp
 
 from fokkerplanck.errors import InvalidModel
 from fokkerplanck.model.diffusion import Diffusion
+from fokkerplanck.model.edge import warn_at_the_edge
 from fokkerplanck.model.optimizer import Optimizer
 from fokkerplanck.model.symbols import as_variables, match_names
 
@@ -57,7 +58,18 @@ class SGD(Optimizer):
     """
 
     def diffusion(self) -> Diffusion:
-        """The modified equation, in time ``t = eta * steps``."""
+        """The modified equation, in time ``t = eta * steps``.
+
+        Warns
+        -----
+        EdgeOfStabilityWarning
+            When the multiplier of a step, ``1 - eta L''``, is negative at a minimum of the loss, at
+            which theta then alternates: from there on the variance of `StochasticRod` is nearer to
+            the exact one, at either order (derivations/17_noise_at_the_edge.py).  Known for losses
+            without free parameters or data that are quadratic, or have one variable and a gradient
+            that is a polynomial or vanishes at 0; not looked for in others.
+        """
+        warn_at_the_edge(self)
         drift, tensor = self._modified()
         return Diffusion(self.variables, drift, tensor, **self._clip())
 
@@ -94,7 +106,8 @@ class SGLD(Optimizer):
         return sp.ImmutableMatrix(variance * sp.eye(len(self.variables)))
 
     def diffusion(self) -> Diffusion:
-        """The modified equation, in time ``t = eta * steps``."""
+        """The modified equation, in time ``t = eta * steps``; warns as that of `SGD`."""
+        warn_at_the_edge(self)
         drift, tensor = self._modified()
         clip = self._clip()
         clip["floor"] += self.temperature

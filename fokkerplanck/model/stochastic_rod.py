@@ -2,7 +2,7 @@
 
 Where ``eta L''`` is near 2 a step of SGD changes the sign of theta and hardly its size: theta is no
 diffusion, but ``s_n = (-1)^n theta_n`` is nearly one.  Every formula is proved in
-derivations/16_stochastic_rod.py.
+derivations/16_stochastic_rod.py, of a centre that moves in 17_noise_at_the_edge.py.
 """
 
 from __future__ import annotations
@@ -14,28 +14,27 @@ from typing import Any, Literal
 
 import numpy as np
 import sympy as sp
-from numpy.typing import NDArray
 
-from fokkerplanck.errors import FokkerPlanckWarning, GridMismatch, InvalidModel, UnboundSymbol
+from fokkerplanck.errors import FokkerPlanckWarning, UnboundSymbol
 from fokkerplanck.model.diffusion import Diffusion
 from fokkerplanck.model.optimizers import SGD, SGLD
-from fokkerplanck.model.points import vanishes
-from fokkerplanck.model.samples import Dataset, SampleMean
-from fokkerplanck.model.symbols import differentiate, has_jumps
+from fokkerplanck.model.stochastic_rod_center import Center, averaged_step, second_order
+from fokkerplanck.model.stochastic_rod_checks import center_of, require_noise, staggered_row
+from fokkerplanck.model.stochastic_rod_density import (
+    QUANTILES,
+    bulk_points,
+    interpolant,
+    moved,
+    require_symmetric,
+    values_at,
+)
+from fokkerplanck.model.symbols import differentiate
 
 __all__ = ["StochasticRod"]
-
-Array = NDArray[np.float64]
 
 # Root mean square of b' below which order 2 was within 0.02 (L1) of the exact chain and order 1
 # within 0.11, for w^2/2 - w^4/4 and ln cosh w, eta of 1.5 to 2.4 and noise of 0.02 to 0.1 a step.
 NEAR = 0.4
-# Points at which that mean is taken: quantiles of the density.
-QUANTILES = 41
-# Rows, evenly spaced, that stand for larger data in that mean; it only decides on a warning.
-ROWS = 50
-# Walls and cells this near to their mirror images, relative to the domain, are the same.
-SYMMETRIC = 1e-9
 
 
 @dataclass(frozen=True, init=False)
@@ -50,36 +49,51 @@ class StochasticRod(Diffusion):
       descent;
     - order 2: ``A = (b - b b'/2 - eta^2 C b''/4)/eta``, ``D = (eta/2) C (1 - b'/2)^2``.
 
+    Beside slow variables y, and for a loss that is not even, ``theta_n = c(s, y) + (-1)^n s`` with
+    the centre c of ``g(c + s) + g(c - s) = 0``, g the derivative across: ``b = eta (g(c + s) - g(c
+    - s))/2 - 2 s``, y descends the mean of its gradients at both ends, and order 1 is the mean of
+    an even and an odd step, ``A = b/(eta (1 - c'^2))`` and a term of the noise, ``D = (eta/4) C
+    [(1 - c')^-2 + (1 + c')^-2]`` in one variable.  Order 2 then is ``A - ((b . grad) b + a : grad
+    grad b/2)/(2 eta)``, ``(1 - J/2) D (1 - J/2)^T`` with J the Jacobian of b.
+
     Parameters
     ----------
     sgd : SGD or SGLD
-        In one variable, with a loss that is even in it.  Its own `order` has no effect.  The noise
-        of `SGLD` is ``eta^2 C + 2 eta T`` in place of ``eta^2 C``.
+        Its own `order` has no effect.  The noise of `SGLD` is ``eta^2 C + 2 eta T`` in place of
+        ``eta^2 C``.
+    staggered : Symbol or name, optional
+        The variable that alternates, about 0; needed beside others, which are slow.
     order : {1, 2}
-        2 needs a smooth loss and noise that does not depend on the variable.
+        2 needs a smooth loss and noise that does not depend on the variables.
 
     Attributes
     ----------
     optimizer : SGD or SGLD
     order : {1, 2}
+    staggered : Symbol
 
     Raises
     ------
     InvalidModel
-        For several variables, a loss or a noise that is not even about 0, clipped noise, a
-        parameter named ``s``, and where order 2 is not derived.
+        For a noise that is not even about 0, or for a loss that is not even a noise that varies or
+        a minimum that is not at 0; for clipped noise, a parameter named ``s``, and where order 2 is
+        not derived.
 
     Notes
     -----
     Of ``L = S w^2/2`` the variance is ``eta S/2`` (order 1) and ``1 - (eta S - 2)^2/4`` (order 2)
     of the exact ``eta C/(S (2 - eta S))``; of `SGD.diffusion` it is ``1 - eta S/2`` and ``1 - (eta
     S)^2/4``, the same formulas with 2 - eta S for eta S.  The rod is for ``eta S`` between 1.6 and
-    2.2, the ordinary diffusion for ``eta S`` well below 1, `transition_operator` for any.
+    2.2 (2.1 for a loss that is not even), the ordinary diffusion for ``eta S`` well below 1,
+    `transition_operator` for any.
 
     As in `SGD` the noise of order 2 is ``C (1 - b')`` completed to a square, which keeps it
     positive and halves the error of the density.  Where ``eta L'' = 4`` it vanishes, with the
-    drift: such points have to lie outside the grid.  A loss steeper than a parabola has its wells
-    nowhere and loses the chain above the edge; take a grid within its unstable 2-cycle below.
+    drift: such points have to lie outside the grid.  So do those with ``|c'| = 1``, where the noise
+    is infinite: keep to ``|c'| < 0.9``.  A loss steeper than a parabola has its wells nowhere and
+    loses the chain above the edge; take a grid within its unstable 2-cycle below.  c is a Taylor
+    polynomial of degree 8 in s, beside slow variables one of Newton's steps from 0.  There the
+    noise of s alone leaves D degenerate, which grids smear: see `UnresolvedWarning`.
 
     Examples
     --------
@@ -105,27 +119,45 @@ class StochasticRod(Diffusion):
 
     optimizer: SGD | SGLD
     order: Literal[1, 2]
+    staggered: sp.Symbol
 
-    def __init__(self, sgd: SGD | SGLD, *, order: Literal[1, 2] = 2) -> None:
-        _require_one_variable(sgd, order)
-        (theta,) = sgd.variables
-        s = sp.Symbol("s", real=True)
-        step, eta = _step(sgd, s), sgd.learning_rate
-        variance = sgd.step_covariance[0, 0].xreplace({theta: s})
-        _require_even(theta, s, step, variance)
-        drift, spread = step, variance
+    def __init__(
+        self, sgd: SGD | SGLD, *, staggered: Any | None = None, order: Literal[1, 2] = 2
+    ) -> None:
+        row = staggered_row(sgd, staggered, order)
+        center = center_of(sgd, row)
+        first = [row, *(i for i in range(len(sgd.variables)) if i != row)]
+        covariance = sgd.step_covariance[first, first].xreplace({center.theta: center.s})
+        require_noise(center, covariance, order)
+        plain, drift, spread = averaged_step(center, sgd.learning_rate, covariance)
         if order == 2:
-            _require_constant(theta, s, step, variance)
-            first = differentiate(step, s)
-            drift = step - step * first / 2 - variance * differentiate(first, s) / 4
-            spread = variance * (1 - first / 2) ** 2
-        super().__init__((s,), [drift / eta], [[spread / (2 * eta)]])
-        self._set(optimizer=sgd, order=order)
+            variables = (center.s, *center.slow)
+            drift, spread = second_order(plain, drift, spread, variables)
+        back = [first.index(i) for i in range(len(first))]
+        eta = sgd.learning_rate
+        drift = sp.Matrix([drift[i] for i in back])
+        spread = spread[back, back]
+        names = [v if v != center.theta else center.s for v in sgd.variables]
+        super().__init__(names, drift / eta, spread / (2 * eta))
+        self._set(optimizer=sgd, order=order, staggered=center.theta)
+
+    @property
+    def _center(self) -> Center:
+        return center_of(self.optimizer, self.optimizer.variables.index(self.staggered))
+
+    @property
+    def center(self) -> sp.Expr:
+        """Centre ``c(s, y)`` of two successive iterates; 0 for an even loss."""
+        return self._center.expression
 
     @property
     def step(self) -> sp.Expr:
-        """``b = eta L'(s) - 2 s``, the mean change of s in one step."""
-        return _step(self.optimizer, self.variables[0])
+        """``b = eta (g(c + s) - g(c - s))/2 - 2 s``, the mean change of s in one step; of an even
+        loss ``eta L'(s) - 2 s``.
+        """
+        center = self._center
+        half = center.half_difference(center.row)
+        return self.optimizer.learning_rate * half - 2 * center.s
 
     def diffusion(self) -> Diffusion:
         """The same equation as a plain `Diffusion`."""
@@ -140,7 +172,8 @@ class StochasticRod(Diffusion):
             When a variable is to be replaced.
         """
         super().subs(substitution)  # refuses s
-        return StochasticRod(self.optimizer.subs(substitution), order=self.order)
+        bound = self.optimizer.subs(substitution)
+        return StochasticRod(bound, staggered=self.staggered, order=self.order)
 
     def change_variables(
         self, new_variables: Any, expressions: Any, *, inverse: Mapping[Any, Any] | None = None
@@ -162,13 +195,14 @@ class StochasticRod(Diffusion):
         -------
         Density
             On the same cells, the axis named as the variable of the loss; `info` has
-            ``step_slope``, the root mean square of ``b'`` over the density (of a loss averaged over
-            data from 50 rows at most).
+            ``step_slope``, the root mean square of ``db/ds`` over the density (of a loss averaged
+            over data from 50 rows at most), and where c moves ``center_residual``, the largest
+            error of c over s in the bulk.
 
         Raises
         ------
         GridMismatch
-            When the grid is not one of s, or not symmetric.
+            When the grid is not one of s, or not symmetric, or reaches ``|c'| = 1``.
         UnboundSymbol
             When parameters of the rod have no value.
 
@@ -177,111 +211,65 @@ class StochasticRod(Diffusion):
         FokkerPlanckWarning
             When ``step_slope`` exceeds 0.4: s then changes too much in one step for a diffusion.
         """
-        grid = density.grid
+        grid, axis = density.grid, self.optimizer.variables.index(self.staggered)
         grid.require(self.variables)
-        _require_symmetric(grid)
-        size = self._step_slope(density)
+        require_symmetric(grid, axis)
+        found = {"step_slope": self._step_slope(density, axis)}
+        names = [v.name for v in self.optimizer.variables]
+        center = self._center
+        if center.even:
+            return _mirrored(density, axis, grid.renamed(*names), found)
+        found["center_residual"] = self._residual(density, axis)
+        at_edges = interpolant(center.expression, self.variables, axis, grid)(grid.edges[axis])
+        masses = moved(density.masses, grid.edges[axis], at_edges, axis)
+        return replace(
+            density,
+            values=masses / grid.volumes,
+            grid=grid.renamed(*names),
+            info=density.info.extended(**found),
+            standard_error=None,
+            log_values=None,
+        )
+
+    def _step_slope(self, density: Any, axis: int) -> float:
+        """Root mean square of db/ds over a density."""
+        if self.parameters:
+            names = [p.name for p in self.parameters]
+            raise UnboundSymbol(f"{names} have no value; use rod.subs(...) before")
+        slope = differentiate(self.step, self.variables[axis])
+        values = values_at(slope, self.variables, bulk_points(density, axis))
+        size = float(np.sqrt(np.mean(np.square(values))))
         if size > NEAR:
             warnings.warn(
                 f"the root mean square of b' = eta L'' - 2 is {size:.2g} over this density; above "
                 f"{NEAR:g} one step changes s too much for a diffusion: use transition_operator",
                 FokkerPlanckWarning,
-                stacklevel=2,
+                stacklevel=3,
             )
-        error, logarithm = density.standard_error, density.log_values
-        return replace(
-            density,
-            values=(density.values + density.values[::-1]) / 2,
-            grid=grid.renamed(self.optimizer.variables[0].name),
-            info=density.info.extended(step_slope=size),
-            standard_error=None if error is None else np.hypot(error, error[::-1]) / 2,
-            log_values=None
-            if logarithm is None
-            else np.logaddexp(logarithm, logarithm[::-1]) - np.log(2),
-        )
+        return size
 
-    def _step_slope(self, density: Any) -> float:
-        """Root mean square of b' over a density, from quantiles in the middle of equal shares."""
-        if self.parameters:
-            names = [p.name for p in self.parameters]
-            raise UnboundSymbol(f"{names} have no value; use rod.subs(...) before")
-        (s,) = self.variables
-        slope = sp.sympify(differentiate(self.step, s))
-        cumulative = np.cumsum(density.masses) / density.mass
-        shares = (np.arange(QUANTILES) + 0.5) / QUANTILES
-        cells = np.minimum(np.searchsorted(cumulative, shares), cumulative.size - 1)
-        points = density.grid.centers[0][cells]
-        values = [
-            float(slope.xreplace({s: sp.Float(x)}).replace(SampleMean, _mean_of_rows).evalf())
-            for x in points
-        ]
-        return float(np.sqrt(np.mean(np.square(values))))
+    def _residual(self, density: Any, axis: int) -> float:
+        """Largest error of c over s in the bulk of a density, by one more of Newton's steps."""
+        points = bulk_points(density, axis)
+        offset = values_at(self._center.error, self.variables, points)
+        across = np.abs([point[axis] for point in points])
+        return float(np.max(np.abs(offset) / np.maximum(across, across.max() / QUANTILES)))
 
 
-def _require_one_variable(sgd: Any, order: int) -> None:
-    if not isinstance(sgd, (SGD, SGLD)):
-        raise InvalidModel(
-            f"the staggered iterate is that of SGD or SGLD, not of {type(sgd).__name__}"
-        )
-    if order not in (1, 2):
-        raise InvalidModel(f"order is 1 or 2, not {order!r}")
-    if len(sgd.variables) != 1:
-        raise InvalidModel(
-            f"the rod's diffusion is derived for one variable, not for {sgd.variables}; several "
-            "are covered by transition_operator (two) and simulate_sgd"
-        )
-    if getattr(sgd.noise, "negative", "refuse") == "clip":
-        raise InvalidModel("clipped noise is not offered for the rod; give a positive covariance")
-    data = getattr(getattr(sgd.noise, "data", None), "symbols", ())
-    if "s" in {symbol.name for symbol in (*sgd.parameters, *data)}:
-        raise InvalidModel("s is the staggered iterate; rename the parameter or data symbol s")
+def _mirrored(density: Any, axis: int, grid: Any, found: dict[str, float]) -> Any:
+    """The density of an even loss: the mean with its mirror image."""
+    error, logarithm = density.standard_error, density.log_values
 
+    def other(array: Any) -> Any:
+        return np.flip(array, axis)
 
-def _step(sgd: SGD | SGLD, s: sp.Symbol) -> sp.Expr:
-    """``eta L'(s) - 2 s``."""
-    return sgd.learning_rate * sgd.gradient[0].xreplace({sgd.variables[0]: s}) - 2 * s
-
-
-def _require_even(theta: sp.Symbol, s: sp.Symbol, step: sp.Expr, variance: sp.Expr) -> None:
-    if not vanishes(step + step.xreplace({s: -s}), (s,)):
-        raise InvalidModel(
-            f"the loss is not even in {theta}: where it is not, the centre of the rod moves with "
-            f"s, which is not covered; write an even loss in the distance from its minimum, or "
-            "use transition_operator"
-        )
-    if not vanishes(variance - variance.xreplace({s: -s}), (s,)):
-        raise InvalidModel(
-            f"the noise is not even in {theta}: s meets another one at every second step, which "
-            "is not covered; use transition_operator"
-        )
-
-
-def _require_constant(theta: sp.Symbol, s: sp.Symbol, step: sp.Expr, variance: sp.Expr) -> None:
-    if s in variance.free_symbols:
-        raise InvalidModel(
-            f"order 2 is derived for noise that does not depend on {theta}, not for the variance "
-            f"{variance.xreplace({s: theta})}; use order=1"
-        )
-    if has_jumps(step, (s,)):
-        raise InvalidModel(
-            f"order 2 takes three derivatives of the loss, whose gradient bends or jumps in "
-            f"{theta}; use order=1"
-        )
-
-
-def _mean_of_rows(expression: sp.Expr, data: Dataset) -> sp.Expr:
-    rows = [
-        expression.xreplace(dict(zip(data.symbols, map(sp.Float, row), strict=True)))
-        for row in data.table[:: -(-data.size // ROWS)]
-    ]
-    return sp.Add(*rows) / len(rows)
-
-
-def _require_symmetric(grid: Any) -> None:
-    edges = grid.edges[0]
-    if np.abs(edges + edges[::-1]).max() > SYMMETRIC * (edges[-1] - edges[0]):
-        reach = float(np.abs(edges[[0, -1]]).max())
-        raise GridMismatch(
-            f"the grid of s runs from {edges[0]:g} to {edges[-1]:g} and is not symmetric about 0, "
-            f"as theta = (-1)^n s asks for; use ({-reach:g}, {reach:g}, cells)"
-        )
+    return replace(
+        density,
+        values=(density.values + other(density.values)) / 2,
+        grid=grid,
+        info=density.info.extended(**found),
+        standard_error=None if error is None else np.hypot(error, other(error)) / 2,
+        log_values=None
+        if logarithm is None
+        else np.logaddexp(logarithm, other(logarithm)) - np.log(2),
+    )

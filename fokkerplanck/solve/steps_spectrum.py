@@ -107,7 +107,8 @@ def modes_of_steps(operator: TransitionOperator, chain: ModalChain, count: int) 
     matrix = csc_matrix(diags_array(1.0 / chain.scale) @ operator.matrix @ diags_array(chain.scale))
     found = _leading(matrix, count)
     rates = 1.0 - found.eigenvalues
-    slow = found.rounding > RETAKEN * np.abs(rates)
+    # A mode that alternates, of an eigenvalue near -1, is none of the generator's slow ones.
+    slow = (found.rounding > RETAKEN * np.abs(rates)) & (found.eigenvalues.real > 0.0)
     right, left = found.modes.T, found.observables.conj().T
     residuals = np.linalg.norm(matrix @ right - right * found.eigenvalues, axis=0)
     parts = [

@@ -11,7 +11,14 @@ import sympy as sp
 from scipy.special import gamma
 
 import fokkerplanck as fpk
-from fokkerplanck.errors import FokkerPlanckWarning, GridMismatch, InvalidModel, UnboundSymbol
+from fokkerplanck.errors import (
+    EdgeOfStabilityWarning,
+    FokkerPlanckWarning,
+    GridMismatch,
+    InvalidModel,
+    MetastableWarning,
+    UnboundSymbol,
+)
 from fokkerplanck.systems.edge_of_stability import Quartic
 
 w, s = sp.symbols("w s", real=True)
@@ -74,11 +81,52 @@ def test_stationary_density_of_the_iterate(
     assert errors[1] < second
     end = reach(loss, product)
     grid = fpk.Grid(w=(-end, end, 2000))
-    ordinary = fpk.assemble(model(loss, product, sigma).diffusion(), grid)
+    with pytest.warns(EdgeOfStabilityWarning, match=r"is -[01]\.?\d? at w = 0"):
+        diffusion = model(loss, product, sigma).diffusion()
+    ordinary = fpk.assemble(diffusion, grid)
     assert distance(fpk.stationary_density(ordinary), reference) > 1
     assert errors[1] < 0.6 * errors[0]
     variance = of_rod(loss, product, sigma, 2).covariance() / reference.covariance()
     assert abs(float(variance[0, 0]) - 1) < 0.01
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("product", [1.9, 2.0, 2.1])
+@pytest.mark.parametrize(
+    ("loss", "sigma", "bound"),
+    [("logcosh", 0.02, 0.02), ("logcosh", 0.05, 0.02), ("logcosh", 0.1, 0.02),
+     ("quartic", 0.02, 0.015), ("quartic", 0.05, 0.015)],
+)  # fmt: skip
+def test_near_the_edge_for_every_noise(
+    loss: str, sigma: float, bound: float, product: float
+) -> None:
+    reference = exact(loss, product, sigma)
+    assert distance(of_rod(loss, product, sigma, 2), reference) < bound
+
+
+def test_silent_where_the_ordinary_diffusion_is_nearer() -> None:
+    """And where the minimum is not known: parameters, several variables beyond a quadratic."""
+    eta, v = sp.symbols("eta v", positive=True)
+    noise = fpk.noise.Isotropic(0.01)
+    quiet = [
+        fpk.SGD(w**2 / 2, (w,), noise, learning_rate=0.99),
+        fpk.SGD(w**2 / 2, (w,), noise, learning_rate=eta),
+        fpk.SGD((w**2 - 1) ** 2, (w,), noise, learning_rate=0.12),
+        fpk.SGD(w**2 * v**2 + w**2, (w, v), noise, learning_rate=1),
+        fpk.SGD(-(w**2), (w,), noise, learning_rate=1),
+    ]
+    loud = [
+        fpk.SGD(w**2 / 2 + 3 * v**2, (w, v), noise, learning_rate=0.2),
+        fpk.SGD((w**2 - 1) ** 2, (w,), noise, learning_rate=0.13),
+        fpk.SGLD(sp.log(sp.cosh(w)), (w,), noise, learning_rate=1.1, temperature=1),
+    ]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for sgd in quiet:
+            sgd.diffusion()
+    for sgd in loud:
+        with pytest.warns(EdgeOfStabilityWarning, match="StochasticRod, or transition_operator"):
+            sgd.diffusion()
 
 
 def test_variance_at_the_edge() -> None:
@@ -123,6 +171,17 @@ def test_wells_are_the_cycle() -> None:
     cycle = sorted(run.parameters[-2:, 0])
     assert np.allclose(cycle, [-np.sqrt(extent), np.sqrt(extent)], atol=1e-10)
     assert np.allclose(sorted(wells), [cycle[0], 0, cycle[1]], atol=1e-10)
+
+
+def test_alternating_modes_of_the_spectrum() -> None:
+    """A deep cycle whose eigenvalue next to -1 must not give way to slow modes next to 1."""
+    noise = fpk.noise.Isotropic(0.05**2 / (2 * 2.05 * 3) / 2.05**2)  # barrier three times the noise
+    sgd = fpk.SGD(LOSSES["quartic"], (w,), noise, learning_rate=2.05)
+    chain = fpk.transition_operator(sgd, fpk.Panels(w=(-0.95, 0.95)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", MetastableWarning)
+        eigenvalues = fpk.spectrum(chain, 3).info["eigenvalues"]
+    assert -1 / np.log(-np.real(eigenvalues).min()) == pytest.approx(976.7, rel=1e-3)
 
 
 def test_sampled_chain() -> None:
@@ -226,7 +285,6 @@ def test_minibatches_of_data() -> None:
 @pytest.mark.parametrize(
     ("loss", "noise", "message"),
     [
-        (w**2 / 2 + w**3, fpk.noise.Isotropic(1), "the loss is not even in w"),
         (sp.log(sp.cosh(w)) + sp.exp(w), fpk.noise.Isotropic(1), "the loss is not even in w"),
         (w**2, fpk.noise.Covariance([[1 + w]]), "the noise is not even in w"),
         (w**2, fpk.noise.Isotropic(sp.Symbol("s")), "rename the parameter"),
@@ -242,9 +300,9 @@ def test_refused(loss: sp.Expr, noise: fpk.noise.Noise, message: str) -> None:
 
 def test_refused_models() -> None:
     v = sp.Symbol("v", real=True)
-    two = fpk.SGD(w**2 + v**2, (w, v), fpk.noise.Isotropic(1), learning_rate=1)
+    two = fpk.SGD(w**2 * v, (w, v), fpk.noise.Isotropic(1), learning_rate=1)
     heavy = fpk.Momentum(w**2, (w,), fpk.noise.Isotropic(1), learning_rate=1, momentum=0.5)
-    with pytest.raises(InvalidModel, match="one variable"):
+    with pytest.raises(InvalidModel, match="of several variables"):
         fpk.StochasticRod(two)
     with pytest.raises(InvalidModel, match="Momentum"):
         fpk.StochasticRod(heavy)

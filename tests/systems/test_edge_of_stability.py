@@ -42,6 +42,16 @@ def test_quartic_cycle(product: float) -> None:
     assert points.mean() ** 2 == pytest.approx(float(model.center_squared(product)), abs=1e-9)
 
 
+def test_cycles_to_the_digits_given() -> None:
+    model = Quartic(1, 1)
+    extents = {2.1: 0.04762, 2.3: 0.13043, 2.6: 0.23077, 2.9: 0.31034, 3.1: 0.33065}
+    for product, extent in extents.items():
+        assert float(model.extent(product)) == pytest.approx(extent, abs=5e-6)
+    assert float(sp.sqrt(model.center_squared(3.1))) == pytest.approx(0.0898, abs=5e-5)
+    points = iterate_quartic(3.1, 0.3, 2000)[-2:]
+    assert abs(points.mean()) == pytest.approx(0.0898, abs=5e-5)
+
+
 def test_scales_of_the_quartic() -> None:
     """w scales as ``Q^-1/2``, and S only matters through ``eta S``."""
     for extent in ("symmetric_extent", "asymmetric_extent", "spurious_extent"):
