@@ -42,8 +42,7 @@ class SlowInterval:
 
     Attributes
     ----------
-    assembled : int
-        Heights until now.
+    grid : Grid
     """
 
     def __init__(
@@ -52,8 +51,13 @@ class SlowInterval:
         self._coefficients = Coefficients.compile(diffusion)
         self._line = _line(diffusion, slow)
         self._slow, self._heights = slow, heights
-        self._grid, self._side = grid, side
+        self.grid, self._side = grid, side
         self._rows: list[Array | None] = [None] * heights.size
+
+    @property
+    def spacing(self) -> float:
+        """Least distance of heights."""
+        return float(np.diff(self._heights).min())
 
     @property
     def assembled(self) -> int:
@@ -80,12 +84,12 @@ class SlowInterval:
 
     def _assemble(self, height: float) -> Array:
         part = self._at_height(height)
-        x = self._grid.centers[0]
+        x = self.grid.centers[0]
         n = x.size
-        rates = interval_rates(part, self._grid)
+        rates = interval_rates(part, self.grid)
         if rates.closed:
             raise InvalidCoefficient(
-                f"the noise of {self._grid.names[0]} vanishes on {rates.closed} faces at height "
+                f"the noise of {self.grid.names[0]} vanishes on {rates.closed} faces at height "
                 f"{height:.6g} of the slow variable: a density on a line needs noise everywhere"
             )
         up, down, killing = np.zeros(n), np.zeros(n), np.zeros(n)
@@ -102,7 +106,7 @@ class SlowInterval:
 
     def _loss(self, part: Coefficients, first: int, last: int, end: int) -> float:
         """Rate of loss through a wall at one end of a few cells."""
-        axis = _piece(self._grid.axes[0], first, last, end)
+        axis = _piece(self.grid.axes[0], first, last, end)
         return float(interval_rates(part, Grid._of((axis,))).killing[end])
 
     def _at_height(self, height: float) -> Coefficients:

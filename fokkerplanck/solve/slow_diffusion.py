@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import time as clock
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg.lapack import dgttrf, dgttrs
-from tqdm import tqdm
 
 from fokkerplanck.discretize.grid import Grid
 from fokkerplanck.discretize.info import Info
@@ -20,8 +17,8 @@ from fokkerplanck.errors import FokkerPlanckError, GridMismatch, InvalidGrid, In
 from fokkerplanck.model.diffusion import Diffusion
 from fokkerplanck.results.density import Density
 from fokkerplanck.results.slow_evolution import SlowEvolution
-from fokkerplanck.solve.stepping.positive import combination
-from fokkerplanck.solve.stepping.trbdf2 import STAGE
+from fokkerplanck.solve.linear.blas import single_threaded_blas
+from fokkerplanck.solve.slow_diffusion_steps import Forward, backwards
 
 __all__ = ["slow_diffusion"]
 
@@ -30,15 +27,9 @@ Flags = NDArray[np.bool_]
 
 # Heights, over the range, at which rates are assembled; between two they are interpolated.
 HEIGHTS = 64
-# A step is at most this many times as long as the one before, and this share of what its error
-# allows.
-LONGER, MARGIN = 2.0, 0.8
-# Below this an error in L1 is rounding.
-FINEST = 1e-14
-# Of one and two resolvents in a step, see `TRBDF2`.
-WEIGHTS = (-np.sqrt(2.0), 1.0 + np.sqrt(2.0))
 
 
+@overload
 def slow_diffusion(
     diffusion: Diffusion,
     grid: Grid,
@@ -47,8 +38,29 @@ def slow_diffusion(
     duration: float,
     *,
     region: Any,
+    tolerance: float = ...,
+) -> SlowEvolution: ...
+@overload
+def slow_diffusion(
+    diffusion: Diffusion,
+    grid: Grid,
+    slow: tuple[Any, float, float],
+    start: Any,
+    duration: Sequence[float] | Array,
+    *,
+    region: Any,
+    tolerance: float = ...,
+) -> list[SlowEvolution]: ...
+def slow_diffusion(
+    diffusion: Diffusion,
+    grid: Grid,
+    slow: tuple[Any, float, float],
+    start: Any,
+    duration: Any,
+    *,
+    region: Any,
     tolerance: float = 1e-4,
-) -> SlowEvolution:
+) -> SlowEvolution | list[SlowEvolution]:
     r"""Solve the Fokker–Planck equation of a fast variable while a slow one moves with its mean.
 
     .. math:: \dot P = Q(\bar y) P, \qquad \dot{\bar y} = \sum_j P_j\, a_y(x_j, \bar y)
@@ -68,8 +80,8 @@ def slow_diffusion(
         The slow variable and its range, which it must not leave.
     start : two numbers, or several such pairs
         One in the order of the variables, or equally likely ones that share the slow variable.
-    duration : float
-        In units of time.
+    duration : float, or several that increase
+        In units of time.  Of several, each has its result; the forward pass is one.
     region : relation of the fast variable
         Its probability is recorded, and when its side changes for the last time.
     tolerance : float
@@ -78,7 +90,7 @@ def slow_diffusion(
 
     Returns
     -------
-    SlowEvolution
+    SlowEvolution, or a list of as many as durations
         With the `SlowEvolution.times` of its entries, those of the steps; `info` holds
         ``unknowns``, ``steps``, ``rejected``, ``operators`` and ``estimated_error``.
 
@@ -130,32 +142,44 @@ def slow_diffusion(
             f"a start is one or several pairs of {names} with the same {names[number]}, "
             f"not {start!r}"
         )
-    if not 0.0 < float(duration) < np.inf or not 0.0 < tolerance < 1.0:
-        raise FokkerPlanckError(
-            "the duration is a positive number and the tolerance between 0 and 1, not "
-            f"{duration!r} and {tolerance!r}"
-        )
+    ends = np.atleast_1d(np.asarray(duration, dtype=float))
+    if ends.ndim != 1 or not ends.size or not np.all(np.diff(ends, prepend=0.0) > 0.0):
+        raise FokkerPlanckError(f"durations are positive and increase, unlike {duration!r}")
+    if not 0.0 < tolerance < 1.0:
+        raise FokkerPlanckError(f"the tolerance is between 0 and 1, not {tolerance!r}")
     at = states[:, 1 - number]
     side, begins = _sides(region, grid, at)
     interval = SlowInterval(diffusion, grid, number, heights, side)
-    run = _Forward(interval, names[number], (heights[0], heights[-1]), float(duration), tolerance)
-    run.march(_shared(grid, at), float(states[0, number]))
-    settled = _backwards(interval, run, side)
-    info = Info(
-        unknowns=grid.size,
-        steps=len(run.lengths),
-        rejected=run.rejected,
-        operators=interval.assembled,
-        estimated_error=run.error,
-        tolerance=tolerance,
-        seconds=clock.perf_counter() - began,
-    )
-    times = np.cumsum([0.0, *run.lengths])
-    masses = np.array(run.masses)
+    run = Forward(interval, names[number], (heights[0], heights[-1]), ends, tolerance)
+    with single_threaded_blas():
+        run.march(_shared(grid, at), float(states[0, number]))
+        info = Info(
+            unknowns=grid.size,
+            steps=len(run.lengths),
+            rejected=run.rejected,
+            operators=interval.assembled,
+            estimated_error=run.error,
+            tolerance=tolerance,
+            seconds=clock.perf_counter() - began,
+        )
+        runs = [_result(run, end, side, float(begins.mean()), info) for end in run.ends]
+    return runs if np.ndim(duration) else runs[0]
+
+
+def _result(run: Forward, end: int, side: Flags, begins: float, info: Info) -> SlowEvolution:
+    """What is known when that many steps are made."""
+    grid = run.interval.grid
+    masses = np.array(run.masses[: end + 1])
     probability = masses @ side
-    probability[0] = begins.mean()
-    density = Density(masses[-1] / grid.volumes, grid, info)
-    return SlowEvolution(density, np.array(run.mean), probability, settled, info, times=times)
+    probability[0] = begins
+    return SlowEvolution(
+        Density(masses[-1] / grid.volumes, grid, info),
+        np.array(run.mean[: end + 1]),
+        probability,
+        backwards(run, end, side),
+        info,
+        times=np.cumsum([0.0, *run.lengths[:end]]),
+    )
 
 
 def _slow_variable(
@@ -205,136 +229,3 @@ def _shared(grid: Grid, at: Array) -> Array:
     np.add.at(masses, upper - 1, (1.0 - share) / at.size)
     np.add.at(masses, upper, share / at.size)
     return masses
-
-
-@dataclass(frozen=True)
-class _Step:
-    """A step, the heights of its two stages, and what it leads to."""
-
-    length: float
-    stages: tuple[float, float]
-    masses: Array
-    mean: float
-
-
-@dataclass
-class _Forward:
-    """Masses and mean before the first step and after every one, and the steps themselves."""
-
-    interval: SlowInterval
-    name: str
-    span: tuple[float, float]
-    duration: float
-    tolerance: float
-    masses: list[Array] = field(default_factory=list)
-    mean: list[float] = field(default_factory=list)
-    lengths: list[float] = field(default_factory=list)
-    stages: list[tuple[float, float]] = field(default_factory=list)
-    rejected: int = 0
-    error: float = 0.0
-
-    def march(self, masses: Array, height: float) -> None:
-        """Run to the end."""
-        self.masses, self.mean = [masses], [height]
-        longest = self.span[1] - self.span[0]
-        time, step = 0.0, self._first_step()
-        with tqdm(total=self.duration, desc="slow_diffusion", disable=None, leave=False) as bar:
-            while time < self.duration:
-                left = self.duration - time
-                speed = self._speed(self.masses[-1], self.mean[-1])
-                # Interpolated rates have bends at the assembled heights.
-                step = min(step, longest / HEIGHTS / max(abs(speed), np.finfo(float).tiny))
-                step = left if step > 0.999 * left else step
-                whole = self._trial(self.masses[-1], self.mean[-1], step)
-                half = self._trial(self.masses[-1], self.mean[-1], 0.5 * step)
-                other = self._trial(half.masses, half.mean, 0.5 * step)
-                # Of order 2: the difference is 4 - 1 times the error of the halves.
-                error = float(np.abs(other.masses - whole.masses).sum()) / 3.0
-                ratio = MARGIN * (self.tolerance / max(error, FINEST)) ** (1.0 / 3.0)
-                if error > self.tolerance:
-                    self.rejected += 1
-                    step *= max(ratio, 0.2)
-                    continue
-                for each in (half, other):
-                    self._accept(each)
-                self.error += error
-                time = self.duration if step == left else time + step
-                bar.update(step)
-                step *= min(ratio, LONGER)
-
-    def _first_step(self) -> float:
-        """The step whose error is what it is allowed, from ``|Q^3 P|``."""
-        rows = self.interval.at(self._inside(self.mean[0]))
-        moved = self.masses[0]
-        for _ in range(3):
-            up, down = rows[0] * moved, rows[1] * moved
-            moved = np.append(0.0, up[:-1]) + np.append(down[1:], 0.0) - up - down
-        # Error of a step over h^3 |Q^3 P|: less than that of three resolvents.
-        size = STAGE**3 * float(np.abs(moved).sum())
-        return min(self.duration, (self.tolerance / size) ** (1.0 / 3.0))
-
-    def _speed(self, masses: Array, height: float) -> float:
-        return float(masses @ self.interval.at(self._inside(height))[3])
-
-    def _trial(self, masses: Array, mean: float, length: float) -> _Step:
-        speed = self._speed(masses, mean)
-        stages = (self._inside(mean + STAGE * length * speed), self._inside(mean + length * speed))
-        first, second = (_resolvent(self.interval.at(h)[:2], STAGE * length) for h in stages)
-        once = first(masses, 0)
-        between, _ = combination((masses, once), WEIGHTS, once)
-        end = second(between, 0)
-        after = self._speed(end, stages[1])
-        return _Step(length, stages, end, mean + 0.5 * length * (speed + after))
-
-    def _accept(self, step: _Step) -> None:
-        self.lengths.append(step.length)
-        self.stages.append(step.stages)
-        self.masses.append(step.masses)
-        self.mean.append(self._inside(step.mean))
-
-    def _inside(self, height: float) -> float:
-        if not self.span[0] <= height <= self.span[1]:
-            raise FokkerPlanckError(
-                f"the mean of {self.name} is {height:.6g} and has left its range "
-                f"({self.span[0]:g}, {self.span[1]:g}): give a wider one, and a grid that fits it"
-            )
-        return height
-
-
-def _resolvent(
-    rates: Array, h: float, killing: Array | float = 0.0
-) -> Callable[[Array, int], Array]:
-    """``(1 - h Q)^-1`` or its transpose, of rates up and down and of an extra loss."""
-    up, down = rates
-    *factors, failed = dgttrf(-h * up[:-1], 1.0 + h * (up + down + killing), -h * down[1:])
-    assert not failed
-
-    def solve(right: Array, transposed: int) -> Array:
-        solution: Array = dgttrs(*factors, right, trans="T" if transposed else "N")[0]
-        return solution
-
-    return solve
-
-
-def _backwards(interval: SlowInterval, run: _Forward, side: Flags) -> Array:
-    """Probability that the side does not change after so many steps, (steps + 1,)."""
-    cut = side[1:] != side[:-1]
-    stays = np.ones(side.size)
-    settled = np.ones(len(run.masses))
-    for n in range(len(run.lengths) - 1, -1, -1):
-        first, second = (
-            _killed(interval.at(height), cut, STAGE * run.lengths[n]) for height in run.stages[n]
-        )
-        once = second(stays, 1)
-        twice = first(once, 1)
-        stays, _ = combination((once, twice), WEIGHTS, twice)
-        settled[n] = run.masses[n] @ stays
-    return settled
-
-
-def _killed(rows: Array, cut: Flags, h: float) -> Callable[[Array, int], Array]:
-    """The resolvent with walls instead of the ways from one side to the other."""
-    rates = rows[:2].copy()
-    rates[0, :-1][cut] = 0.0
-    rates[1, 1:][cut] = 0.0
-    return _resolvent(rates, h, rows[2])
