@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import sympy as sp
@@ -27,7 +29,7 @@ def test_last_change_is_that_of_the_saved_steps(region: object) -> None:
     last = np.where(changed.any(axis=0), 400 - np.argmax(changed[::-1], axis=0), 0)
     np.testing.assert_array_equal(runs.last_change, last)
     np.testing.assert_array_equal(runs.at_last_change, every.values[last, np.arange(300)])
-    assert 0 < last.min() + last.max() and np.unique(last).size > 20
+    assert np.unique(last).size > 20
 
 
 def test_runs_that_never_change_keep_their_start() -> None:
@@ -35,7 +37,8 @@ def test_runs_that_never_change_keep_their_start() -> None:
     assert not runs.last_change.any()
     np.testing.assert_array_equal(runs.at_last_change, [[0.5, 1.0]] * 3)
     without = fpk.simulate_sgd(SGD, (0.5, 1.0), steps=5, runs=3, seed=1)
-    assert without.last_change is None and without.at_last_change is None
+    assert without.last_change is None
+    assert without.at_last_change is None
 
 
 def test_runs_that_left_to_infinity_keep_their_order() -> None:
@@ -55,8 +58,6 @@ def test_runs_that_left_to_infinity_keep_their_order() -> None:
 
 
 def test_the_recording_does_not_depend_on_who_computes() -> None:
-    from concurrent.futures import ThreadPoolExecutor
-
     with ThreadPoolExecutor(1) as one:
         alone = fpk.simulate_sgd(
             SGD, STARTS, steps=50, runs=300, seed=8, region=x > 0, executor=one
