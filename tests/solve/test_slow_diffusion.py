@@ -64,22 +64,22 @@ def held(convention: str) -> fpk.Diffusion:
 @pytest.mark.parametrize("convention", ["ito", "isothermal"])
 def test_a_slow_variable_that_stands_still_leaves_evolve(convention: Any) -> None:
     """Density and last change at fixed y; both conventions of noise that jumps."""
-    grid = fpk.Grid(x=(-0.36, 0.4, 304))
+    grid = fpk.Grid(x=(-0.36, 0.4, 152))
     several = fpk.slow_diffusion(
-        held(convention), grid, (y, 4, 6), (0.05, 5.0), [3.0, 2000.0], region=x > 0
+        held(convention), grid, (y, 4, 6), (0.05, 5.0), [3.0, 400.0], region=x > 0
     )
     section = TwoValley(noise=1e-3).at(5)
     operator = fpk.assemble(section.diffusion(convention), grid)
     start = several[0].density
-    ends = fpk.evolve(operator, start, [1997.0]).densities[-1]
+    ends = fpk.evolve(operator, start, [397.0]).densities[-1]
     np.testing.assert_allclose(several[1].density.values, ends.values, atol=1e-2)
     stationary = float(section.flat_probability(convention))
-    assert several[1].probability[-1] == pytest.approx(stationary, abs=1e-4)
+    assert several[1].probability[-1] == pytest.approx(stationary, abs=3e-4)
     assert several[0].probability[-1] > stationary + 0.01
     one = fpk.slow_diffusion(
-        held(convention), grid, (y, 4, 6), (0.05, 5.0), 3.0, region=x > 0, tolerance=1e-6
+        held(convention), grid, (y, 4, 6), (0.05, 5.0), 3.0, region=x > 0, tolerance=1e-5
     )
-    assert one.probability[-1] == pytest.approx(several[0].probability[-1], abs=2e-5)
+    assert one.probability[-1] == pytest.approx(several[0].probability[-1], abs=1e-4)
     assert one.last_change == pytest.approx(several[0].last_change, rel=2e-3, abs=1e-5)
     assert one.slow_at_last_change == 5.0
 
