@@ -85,13 +85,16 @@ def test_a_slow_variable_that_stands_still_leaves_evolve(convention: Any) -> Non
 
 
 def test_last_change_against_paths() -> None:
-    """Paths on their way: a bridge over 1000 short steps, whose changes are seen one by one."""
+    """Many short steps of SGD with noise across alone, whose changes are seen one by one."""
     force = [-sp.diff(y * (sp.Abs(x) - 1) ** 2 - y, v) for v in (x, y)]
     model = fpk.Diffusion((x, y), force, [[sp.Rational(5, 8), 0], [0, 0]])
     grid = fpk.Grid(x=(-4, 4, 400))
     run = fpk.slow_diffusion(model, grid, (y, 0.5, 4), (0.3, 1.0), 1.0, region=x > 0)
     sgd = fpk.SGD(
-        y * (sp.Abs(x) - 1) ** 2 - y, (x, y), fpk.noise.Isotropic(1.25e4), learning_rate=1e-4
+        y * (sp.Abs(x) - 1) ** 2 - y,
+        (x, y),
+        fpk.noise.Covariance([[1.25e4, 0], [0, 0]]),
+        learning_rate=1e-4,
     )
     paths = fpk.simulate_sgd(sgd, (0.3, 1.0), steps=10_000, runs=4000, seed=6, region=x > 0)
     flat = (paths.values[-1, :, 0] > 0).mean()
