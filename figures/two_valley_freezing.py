@@ -32,6 +32,12 @@ PARAMETERS: dict[str, Any] = {
 READINGS = ("first_passage", "ito")
 
 
+def real(value: sp.Expr) -> float:
+    """NaN where the root is not real: the noise is below the square of the factor times Phi."""
+    number = complex(sp.N(value))
+    return number.real if number.imag == 0 else np.nan
+
+
 def master(noise: float, end: float, reading: Any) -> float:
     """P(x > 0) of the master equation along y, from beside the ridge."""
     model = valley(noise)
@@ -85,7 +91,7 @@ def compute(**p: Any) -> dict[str, np.ndarray]:
         "criterion": np.array([[m.y_freeze(1, reading=r) for m in models] for r in READINGS]),
         "closed": np.array(
             [
-                [float(sp.N(m.y_freeze_approximation(factor))) for m in models]
+                [real(m.y_freeze_approximation(factor)) for m in models]
                 for factor in (1, p["factor"])
             ]
         ),
