@@ -61,9 +61,10 @@ def draw(arrays: dict[str, np.ndarray]) -> Figure:
         reach = (-0.48, 0.55)
         top.hist(across, PARAMETERS["bins"], reach, density=True, color="0.8", label="SGD")
         top.plot(arrays[f"x_{k}"], arrays[f"density_{k}"], lw=1.0, label="operator")
-        top.set(title=f"{number} steps\n$\\bar y = {mean:.2f}$", xlim=reach, ylim=(0, None))
-        top.text(0.97, 0.97, rf"{arrays[f'share_{k}'][0]:.3f}", transform=top.transAxes,
-                 ha="right", va="top", fontsize=8)  # fmt: skip
+        title = f"{number} steps\n$\\bar y = {mean:.2f}$\n"
+        title += rf"$P_\mathrm{{flat}} = {arrays[f'share_{k}'][0]:.3f}$"
+        top.set_title(title, fontsize=8)
+        top.set(xlim=reach, ylim=(0, 1.35 * arrays[f"density_{k}"].max()))
         spread = 1e3 * (along - mean)
         limit = 4.2 * 1e3 * float(deviation.max())
         below.hist2d(across, spread, PARAMETERS["bins"], (reach, (-limit, limit)), cmap="Greys",

@@ -21,8 +21,8 @@ import fokkerplanck as fpk
 from figures._two_valley import BEGIN, extrapolated, limit, operator_case, starts, valley, x, y
 
 PARAMETERS: dict[str, Any] = {
-    "noises": np.logspace(-4, -2, 13).tolist(),
-    "sampled": [2, 4, 6, 8, 12],  # numbers of the noises
+    "noises": np.logspace(-4, -2, 9).tolist(),
+    "sampled": [2, 3, 4, 5, 8],  # numbers of the noises
     "runs": 2000,
     "steps": 20_000,
     "cells_per_width": [8, 16],

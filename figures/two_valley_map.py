@@ -3,7 +3,8 @@
 Share of runs that end at x > 0, and mean time of the last change of side, after 20 000 steps from
 beside the ridge at y = 5, over learning rate and noise.  Left to right: 2000 runs of SGD a cell;
 the exact one-step operator in x with y following its mean; the Fokker–Planck equation, the limit of
-small learning rates at the same noise and time.  Last: both against SGD, in standard errors.
+small learning rates at the same noise and time.  Last: both against SGD, in standard errors; blank
+where a few runs decide on the mean time.
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ PARAMETERS: dict[str, Any] = {
     "cells_per_width": [8, 16],
     "seed": 21,
 }
+
+# Mean number of steps below which single runs decide on the time of the last change.
+FEW = 5
 
 
 def sampled(
@@ -87,7 +91,7 @@ def limits(cells: Sequence[Any], tops: Sequence[float], p: dict[str, Any]) -> np
 
 def draw(arrays: dict[str, np.ndarray]) -> Figure:
     """P_flat above, eta t_f below; then both against SGD in standard errors."""
-    figure, axes = plt.subplots(2, 5, figsize=(7.0, 3.5), sharex=True, sharey=True)
+    figure, axes = plt.subplots(2, 5, figsize=(7.0, 3.0), sharex=True, sharey=True)
     names = ("SGD", "one-step operator", "Fokker\u2013Planck")
     labels = (r"$P_\mathrm{flat}$", r"$\eta\, t_\mathrm{f}$")
     norms = (Normalize(0.5, 1.0), LogNorm(0.01, 1200))
@@ -96,13 +100,13 @@ def draw(arrays: dict[str, np.ndarray]) -> Figure:
             shown = _map(axes[row, column], arrays, arrays[kind][..., row], norm=norm)
             if row == 0:
                 axes[row, column].set_title(names[column])
-        figure.colorbar(shown, ax=axes[row, :3], label=label, aspect=14, pad=0.01)
+        figure.colorbar(shown, ax=axes[row, :3], label=label, aspect=20, pad=0.01)
         for column, kind in enumerate(("operator", "limit"), start=3):
             sigmas = deviations(arrays, kind)[..., row]
             shown = _map(axes[row, column], arrays, sigmas, cmap="RdBu_r", norm=Normalize(-6, 6))
             if row == 0:
                 axes[row, column].set_title(("operator", "F\u2013P")[column - 3] + " \u2212 SGD")
-        bar = figure.colorbar(shown, ax=axes[row, 3:], aspect=14, pad=0.01, extend="both")
+        bar = figure.colorbar(shown, ax=axes[row, 3:], aspect=20, pad=0.01, extend="both")
         bar.set_label(f"{label}, standard errors")
     for cell in axes[1]:
         cell.set_xlabel(r"$\sigma$")
@@ -112,14 +116,19 @@ def draw(arrays: dict[str, np.ndarray]) -> Figure:
 
 
 def deviations(arrays: dict[str, np.ndarray], kind: str) -> np.ndarray:
-    """What a computation differs from SGD by, in standard errors that one more run would allow."""
+    """What a computation differs from SGD by, in standard errors; NaN where changes are rare.
+
+    Of a share, those of the larger of both; the spread of times is known where some tens of runs
+    changed sides after the first steps.
+    """
     runs = PARAMETERS["runs"]
-    share = arrays["sgd"][..., 0]
-    floor = np.zeros_like(arrays["error"])
-    # Where all runs agree the sample has no spread: that of one run that does not.
-    floor[..., 0] = np.sqrt(np.maximum(share * (1 - share), 1 / runs) / runs)
-    floor[..., 1] = 2 * arrays["rates"][:, np.newaxis] / runs
-    return (arrays[kind] - arrays["sgd"]) / np.maximum(arrays["error"], floor)
+    error = arrays["error"].copy()
+    share = arrays[kind][..., 0]
+    error[..., 0] = np.maximum(error[..., 0], np.sqrt(share * (1 - share) / runs))
+    rare = arrays["operator"][..., 1] < FEW * arrays["rates"][:, np.newaxis]
+    error[rare, 1] = np.nan
+    difference: np.ndarray = arrays[kind] - arrays["sgd"]
+    return np.divide(difference, error, out=np.full_like(error, np.nan), where=error > 0)
 
 
 def _map(axes: Axes, arrays: dict[str, np.ndarray], values: np.ndarray, **options: Any) -> Any:
