@@ -53,6 +53,7 @@ from fokkerplanck.solve.fipy import FiPy
 from fokkerplanck.solve.passage import first_passage_variance, mean_first_passage_time
 from fokkerplanck.solve.quasi_stationary import quasi_stationary_density
 from fokkerplanck.solve.rate_matrix import rate_matrix
+from fokkerplanck.solve.slow_diffusion import slow_diffusion
 from fokkerplanck.solve.solvers import (
     AlgebraicMultigrid,
     DetailedBalance,
@@ -133,6 +134,7 @@ __all__ = [
     "sample_statistics",
     "simulate",
     "simulate_sgd",
+    "slow_diffusion",
     "slow_evolution",
     "slow_sweep",
     "spectrum",

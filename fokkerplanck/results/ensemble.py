@@ -39,6 +39,11 @@ class Ensemble:
     absorbed_at : (paths,)
         The same for paths that reached an absorbing wall: they stand still at the first place
         beyond it, or near it where they passed it between two steps.
+    last_change : (paths,), or None
+        Step after which a path first is on the side of the region on which it stays, 0 where it
+        never changed; where a region was given.
+    at_last_change : (paths, d), or None
+        Position then, the start where it never changed.
     info : Info
 
     Notes
@@ -56,6 +61,8 @@ class Ensemble:
     steps: Integers | None = None
     diverged_at: Array | None = None
     absorbed_at: Array | None = None
+    last_change: Integers | None = None
+    at_last_change: Array | None = None
     info: Info = field(default_factory=Info)
 
     def __post_init__(self) -> None:
@@ -72,8 +79,11 @@ class Ensemble:
             given = getattr(self, name)
             ends = np.full(values.shape[1], np.inf) if given is None else given
             self._store(name, np.asarray(ends, np.float64))
-        if self.steps is not None:
-            self._store("steps", np.asarray(self.steps, np.int64))
+        for name in ("steps", "last_change"):
+            if getattr(self, name) is not None:
+                self._store(name, np.asarray(getattr(self, name), np.int64))
+        if self.at_last_change is not None:
+            self._store("at_last_change", np.asarray(self.at_last_change, np.float64))
 
     def _store(self, name: str, array: NDArray[np.generic]) -> None:
         view = array.view()  # The caller's array stays writable.
@@ -105,6 +115,8 @@ class Ensemble:
             self.values[:, kept],
             self.variables,
             self.steps,
+            last_change=None if self.last_change is None else self.last_change[kept],
+            at_last_change=None if self.at_last_change is None else self.at_last_change[kept],
             info=self.info.extended(left_out=int((~kept).sum())),
         )
 

@@ -19,7 +19,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class SlowEvolution:
-    """What `slow_evolution` returns.
+    """What `slow_evolution` and `slow_diffusion` return.
 
     Attributes
     ----------
@@ -39,6 +39,9 @@ class SlowEvolution:
         Its mean in the region and outside; NaN where the probability of that side is zero.
     slow_std_by_side : (steps + 1, 2) or None
         Its standard deviation in the region and outside, likewise.
+    times : (steps + 1,) or None
+        Of the entries, where time is continuous: steps are then those of the solver, of any length,
+        and last changes have times instead of numbers.
     """
 
     density: Density
@@ -49,6 +52,7 @@ class SlowEvolution:
     slow_std: Array | None = None
     slow_by_side: Array | None = None
     slow_std_by_side: Array | None = None
+    times: Array | None = None
 
     def __post_init__(self) -> None:
         for each in fields(self):
@@ -62,10 +66,23 @@ class SlowEvolution:
 
     @property
     def last_change(self) -> float:
-        """Mean number of the step at which the side changes last, 0 for runs where none does."""
-        return float(np.sum(1.0 - self.settled[:-1]))
+        """Mean number of the step at which the side changes last, 0 for runs where none does.
+
+        The mean time where time is continuous.
+        """
+        steps = np.ones(self.settled.size - 1) if self.times is None else np.diff(self.times)
+        return float(self._unsettled @ steps)
 
     @property
     def slow_at_last_change(self) -> float:
         """Mean of the slow variable then, at the start for runs where the side never changes."""
-        return float(self.slow[0] + (1.0 - self.settled[:-1]) @ np.diff(self.slow))
+        return float(self.slow[0] + self._unsettled @ np.diff(self.slow))
+
+    @property
+    def _unsettled(self) -> Array:
+        """Probability that a change comes after each step began; its mean over a step of time."""
+        if self.times is None:
+            result: Array = 1.0 - self.settled[:-1]
+        else:
+            result = 1.0 - 0.5 * (self.settled[1:] + self.settled[:-1])
+        return result

@@ -12,6 +12,7 @@ from fokkerplanck.discretize.kernels import LANES
 from fokkerplanck.sample.crossing import mark_arrivals
 from fokkerplanck.sample.euler_maruyama import step_euler_maruyama
 from fokkerplanck.sample.lanes import DIVERGED, accept, compact, save, stop_negative
+from fokkerplanck.sample.last_change import mark_changes
 from fokkerplanck.sample.minibatch import step_on_minibatches
 from fokkerplanck.sample.recursion import MINIBATCHES, WEAK_SECOND_ORDER, Recursion
 from fokkerplanck.sample.tally import Cells, count
@@ -35,6 +36,7 @@ def advance(
     target: Callable[..., None],
     target_parameters: Array,
     targeted: bool,
+    watched: bool,
     cells: Cells,
     groups: Integers,
     reference: Array,
@@ -51,6 +53,8 @@ def advance(
     order: Integers,
     stopped: Integers,
     reason: Integers,
+    changed: Integers,
+    changed_at: Array,
     rng: np.random.Generator,
 ) -> int:
     """Steps `first` to `last` of one block; returns how many paths still run.
@@ -59,8 +63,8 @@ def advance(
     ----------
     patient : bool
         Go on with the other paths when one diverges.  A negative eigenvalue always ends the call.
-    target, target_parameters, targeted
-        Compiled level of the region where paths stop, if they do.
+    target, target_parameters, targeted, watched
+        Compiled level of the region where paths stop, or of which they are only watched.
     cells, groups, reference, counts
         As for `fokkerplanck.sample.tally.count`; nothing is counted where counts have no group.
     state : rows, changed in place
@@ -75,6 +79,8 @@ def advance(
         Path of every lane; changed in place, as the next two.
     stopped, reason : (LANES,)
         Step at which a path stopped, and why.
+    changed, changed_at
+        As for `fokkerplanck.sample.last_change.mark_changes`, of paths that are watched.
     """
     pairs = size * (size + 1) // 2
     x, sums = state[: size * LANES], state[size * LANES : (2 * size + pairs) * LANES]
@@ -83,7 +89,7 @@ def advance(
     point, proposed = np.empty(size * LANES), np.empty(size * LANES)
     marks, index = np.zeros(LANES, np.int64), np.zeros(LANES, np.int64)
     batch, permutation = np.empty((recursion.batch_size, data.shape[1])), np.arange(data.shape[0])
-    if targeted:
+    if targeted or watched:
         target(x, first * recursion.time_step, target_parameters, data, level, lanes)
     for step in range(first, last):
         time = step * recursion.time_step
@@ -171,6 +177,9 @@ def advance(
                 reason,
                 rng,
             )
+        elif watched:
+            target(x, (step + 1) * recursion.time_step, target_parameters, data, reached, lanes)
+            mark_changes(level, reached, x, size, lanes, step, order, changed, changed_at)
         if halted > 0:
             lanes = compact(state, lanes, order, reason)
         if counts.shape[0] > 0:

@@ -38,6 +38,8 @@ class Chain:
         Whether paths that leave to infinity are part of the answer, and the others go on.
     target : Kernel or None
         Level of the region where paths stop, and its rate.
+    watched : bool
+        Paths go on through that region instead, and changes of side are noted.
     """
 
     kernel: Kernel
@@ -47,6 +49,7 @@ class Chain:
     smallest_block: int
     patient: bool
     target: Kernel | None = None
+    watched: bool = False
 
     def is_fatal(self, reason: Integers) -> bool:
         """Whether paths stopped for a reason that is reported as an error."""
@@ -81,6 +84,10 @@ class Outcome:
     counts : (batches, groups, cells), or None
     sums : (batches, groups, d + d (d + 1)/2), or None
         Of deviations from the reference of the tally, and of their products.
+    changed : (paths,), or None
+        Step at which a watched path changed sides last, 0 where it never did.
+    changed_at : (paths, d), or None
+        State after it.
     """
 
     first: int
@@ -89,6 +96,8 @@ class Outcome:
     reason: Integers
     counts: Integers | None = None
     sums: Array | None = None
+    changed: Integers | None = None
+    changed_at: Array | None = None
 
 
 def saved_steps(steps: int, save_every: int | None) -> Integers:

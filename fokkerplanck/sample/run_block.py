@@ -49,6 +49,8 @@ class _Run:
         self.values[0] = block.start
         self.order = np.arange(LANES)
         self.stopped, self.reason = np.zeros(LANES, np.int64), np.zeros(LANES, np.int64)
+        self.changed, self.changed_at = np.zeros(LANES, np.int64), np.zeros((LANES, self.size))
+        self.changed_at[: self.paths] = block.start
         self.scale, self.rng = np.array([-1.0]), np.random.default_rng(block.seed)
         tally = block.tally
         groups, cells = (0, 0) if tally is None else (tally.groups, tally.size)
@@ -78,7 +80,8 @@ class _Run:
                 chain.walls,
                 target.coefficients,
                 target.parameters,
-                chain.target is not None,
+                chain.target is not None and not chain.watched,
+                chain.watched,
                 self.cells,
                 self.groups,
                 self.reference,
@@ -95,6 +98,8 @@ class _Run:
                 self.order,
                 self.stopped,
                 self.reason,
+                self.changed,
+                self.changed_at,
                 self.rng,
             )
             done = until
@@ -117,7 +122,7 @@ class _Run:
         # Where all had stopped, nothing was saved any more.
         late = (self.saved[:, np.newaxis] > stopped) & (reason != 0)
         self.values[late] = np.broadcast_to(self.values[-1], self.values.shape)[late]
-        counted = self.block.tally is not None
+        counted, watched = self.block.tally is not None, self.block.chain.watched
         return Outcome(
             self.block.first,
             self.values,
@@ -125,4 +130,6 @@ class _Run:
             reason,
             self.counts if counted else None,
             self.sums if counted else None,
+            self.changed[: self.paths] if watched else None,
+            self.changed_at[: self.paths] if watched else None,
         )

@@ -6,6 +6,7 @@ import time
 import warnings
 from collections.abc import Sequence
 from concurrent.futures import Executor
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from fokkerplanck.model.optimizers import SGD, SGLD, Momentum
 from fokkerplanck.results.ensemble import Ensemble
 from fokkerplanck.sample.blocks import Seed, make_blocks, run_blocks
 from fokkerplanck.sample.chain import Outcome, saved_steps
+from fokkerplanck.sample.crossing import as_relation
 from fokkerplanck.sample.lanes import DIVERGED, FAR
 from fokkerplanck.sample.optimizer_chain import chain_of_optimizer, has_minibatches
 from fokkerplanck.sample.runs import as_states, place, positive_integer, require_semidefinite
@@ -34,6 +36,7 @@ def simulate_sgd(
     runs: int,
     seed: Seed,
     save_every: int | None = None,
+    region: Any = None,
     executor: Executor | None = None,
 ) -> Ensemble:
     """Independent runs of discrete SGD, SGLD or momentum; no continuous-time approximation.
@@ -53,6 +56,9 @@ def simulate_sgd(
     steps, runs : int
     seed, save_every, executor
         As for `simulate`.
+    region : region, optional
+        SymPy relation such as ``x > 0``, And/Or of several, or a predicate.  When each run changes
+        its side for the last time is recorded, and its state then, whatever is saved.
 
     Returns
     -------
@@ -70,6 +76,8 @@ def simulate_sgd(
         When `loss` and the sample loss of `PerSample` differ by a term that depends on the data.
     FokkerPlanckError
         When a number of steps or runs, or the start, makes no sense.
+    InvalidRegion
+        When the region is constant, or cannot be compiled.
 
     Warns
     -----
@@ -95,9 +103,10 @@ def simulate_sgd(
     began = time.perf_counter()
     count, number = positive_integer(runs, "runs"), positive_integer(steps, "steps")
     every = None if save_every is None else positive_integer(save_every, "save_every")
-    chain = chain_of_optimizer(optimizer)
-    rate = float(optimizer.learning_rate)
     names = tuple(v.name for v in optimizer.state)
+    chain = chain_of_optimizer(optimizer, None if region is None else as_relation(region, names))
+    chain = replace(chain, watched=region is not None)
+    rate = float(optimizer.learning_rate)
     states = as_states(start, count, names, default=len(names) - len(optimizer.variables))
     blocks = make_blocks(chain, states, steps=number, save_every=every, seed=seed)
     outcomes = run_blocks(blocks, executor, label="runs")
@@ -110,6 +119,8 @@ def simulate_sgd(
         names,
         steps=saved,
         diverged_at=diverged,
+        last_change=_joined([outcome.changed for outcome in outcomes]),
+        at_last_change=_joined([outcome.changed_at for outcome in outcomes]),
         info=Info(
             method="minibatches" if has_minibatches(optimizer) else "Gaussian gradient noise",
             learning_rate=rate,
@@ -119,6 +130,11 @@ def simulate_sgd(
             seconds=time.perf_counter() - began,
         ),
     )
+
+
+def _joined(parts: Sequence[NDArray[Any] | None]) -> NDArray[Any] | None:
+    known = [part for part in parts if part is not None]
+    return np.concatenate(known) if known else None
 
 
 def _warn_of_divergence(outcomes: Sequence[Outcome], names: Sequence[str], rate: float) -> Array:

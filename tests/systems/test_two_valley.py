@@ -303,3 +303,69 @@ def test_other_refusals() -> None:
         TwoParabolas((1,), (1, 1), 1)
     with pytest.raises(InvalidModel, match="separation must be positive"):
         TwoValley().at(-1)
+
+
+# Phase diagram ---------------------------------------------------------------------------------
+
+STARTS = ((0.01, 5.0), (-0.01, 5.0))
+
+
+def operator_and_runs(
+    i: int, j: int, runs: int, covariance: str, steps: int = 20_000
+) -> tuple[fpk.SlowEvolution, fpk.Ensemble, float]:
+    """A cell of the diagram by the one-step operator and by discrete runs."""
+    eta, sigma = np.logspace(-2, -1, 10)[[i, j]]
+    valley, top = TwoValley(noise=eta * sigma), 5.3 + 0.0265 * steps * eta
+    sgd = valley.optimizer(eta, covariance=covariance)
+    spread = 7.4 * math.sqrt(eta * sigma / (1 - eta / float(valley.at(5).flatness[1])))
+    flat, sharp = (float(g) / 2 for g in valley.at(top).separation)
+    step = math.sqrt(4 * eta**2 * sigma / float(valley.at(top).flatness[0]))
+    operator = fpk.slow_evolution(
+        sgd,
+        fpk.Panels(x=(-sharp - spread, flat + spread), width=4 * step),
+        (y, 4.9, top),
+        STARTS,
+        steps,
+        region=x > 0,
+        largest_move=0.04,
+    )
+    start = np.array([STARTS[k % 2] for k in range(runs)])
+    ends = fpk.simulate_sgd(sgd, start, steps=steps, runs=runs, seed=10 * i + j, region=x > 0)
+    return operator, ends, float(eta)
+
+
+def compare(operator: fpk.SlowEvolution, ends: fpk.Ensemble) -> None:
+    """Within 3 standard errors and what the operator is known to miss."""
+    assert ends.last_change is not None
+    assert ends.at_last_change is not None
+    samples = (ends.values[-1, :, 0] > 0, ends.last_change, ends.at_last_change[:, 1])
+    exact = (operator.probability[-1], operator.last_change, operator.slow_at_last_change)
+    rise = operator.slow_at_last_change - 5
+    for sample, value, missed in zip(
+        samples, exact, (0.001, 0.01 * exact[1], 0.01 * rise), strict=True
+    ):
+        error = np.std(sample, ddof=1) / math.sqrt(ends.paths)
+        assert abs(np.mean(sample) - value) < 3 * error + missed
+
+
+def test_operator_against_runs_in_a_cell() -> None:
+    operator, ends, _ = operator_and_runs(7, 3, 1000, "shortened_hessian", steps=2000)
+    compare(operator, ends)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("cell", "authors"),
+    [((4, 4), 0.7110), ((0, 8), 0.7065), ((0, 9), 0.9115), ((6, 2), 0.7620), ((7, 0), 0.5995),
+     ((7, 3), 0.9545)],
+)  # fmt: skip
+def test_transition_cells_of_the_phase_diagram(cell: tuple[int, int], authors: float) -> None:
+    operator, ends, _ = operator_and_runs(*cell, 20_000, "shortened_hessian")
+    compare(operator, ends)
+    assert abs(operator.probability[-1] - authors) < 0.02
+
+
+@pytest.mark.parametrize("covariance", ["hessian", "random_shift"])
+def test_other_covariances_in_a_cell(covariance: str) -> None:
+    operator, ends, _ = operator_and_runs(7, 3, 1000, covariance, steps=400)
+    compare(operator, ends)
