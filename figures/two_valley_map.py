@@ -9,7 +9,10 @@ where a few runs decide on the mean time.
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 from collections.abc import Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -19,7 +22,8 @@ from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 
 import fokkerplanck as fpk
-from figures._two_valley import extrapolated, limit, operator_case, starts, valley, x
+from figures._two_valley import extrapolated, operator_case, starts, valley, x
+from figures._two_valley import limit as limit_at
 
 PARAMETERS: dict[str, Any] = {
     "rates": np.logspace(-2, -1, 10).tolist(),
@@ -54,39 +58,58 @@ def compute(**p: Any) -> dict[str, np.ndarray]:
     seeds = np.random.SeedSequence(p["seed"]).spawn(len(cells))
     found = [sampled(*cell, p, seed) for cell, seed in zip(cells, seeds, strict=True)]
     sgd, error = np.array(found).transpose(1, 0, 2).reshape(2, *shape, 3)
-    runs = fpk.slow_sweep([operator_case(*cell, p["steps"]) for cell in cells])
+    # Processes that are forked would share the threads of the sampler.
+    fresh = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(os.cpu_count() or 1, len(cells)), mp_context=fresh) as executor:
+        cases = [operator_case(*cell, p["steps"]) for cell in cells]
+        runs = fpk.slow_sweep(cases, executor=executor)
+        # The mean of y hardly depends on the learning rate: it says how far the limit goes.
+        tops = [float(run.slow[-1]) + 0.3 for run in runs]
+        limit = limits(cells, tops, p, executor)
     operator = np.array(
         [
             [run.probability[-1], eta * (run.last_change + 1.0), run.slow_at_last_change]
             for run, (eta, _) in zip(runs, cells, strict=True)
         ]
     )
-    # The mean of y hardly depends on the learning rate: it says how far the limit goes.
-    tops = [float(run.slow[-1]) + 0.3 for run in runs]
     return {
         "rates": np.array(p["rates"]),
         "sigmas": np.array(p["sigmas"]),
         "sgd": sgd,
         "error": error,
         "operator": operator.reshape(*shape, 3),
-        "limit": limits(cells, tops, p).reshape(*shape, 3),
+        "limit": limit.reshape(*shape, 3),
     }
 
 
-def limits(cells: Sequence[Any], tops: Sequence[float], p: dict[str, Any]) -> np.ndarray:
+def limits(
+    cells: Sequence[Any], tops: Sequence[float], p: dict[str, Any], executor: Executor
+) -> np.ndarray:
     """The limit at every cell: one run for all that have the same noise, to the last duration."""
     found = np.empty((len(cells), 3))
-    noises = [f"{noise:.9e}" for _, noise in cells]
-    for noise in sorted(set(noises)):
-        same = sorted((i for i, name in enumerate(noises) if name == noise), key=cells.__getitem__)
-        durations = [cells[i][0] * p["steps"] for i in same]
-        coarse, fine = (
-            limit(cells[same[0]][1], durations, tops[same[-1]], cells_per_width)
-            for cells_per_width in p["cells_per_width"]
-        )
-        for i, *pair in zip(same, coarse, fine, strict=True):
-            found[i] = extrapolated(*pair)
+    names = [f"{noise:.9e}" for _, noise in cells]
+    groups = [
+        sorted((i for i, name in enumerate(names) if name == noise), key=cells.__getitem__)
+        for noise in sorted(set(names))
+    ]
+    results = executor.map(
+        at_noise,
+        [cells[group[0]][1] for group in groups],
+        [[cells[i][0] * p["steps"] for i in group] for group in groups],
+        [tops[group[-1]] for group in groups],
+        [p["cells_per_width"]] * len(groups),
+    )
+    for group, values in zip(groups, results, strict=True):
+        found[group] = values
     return found
+
+
+def at_noise(
+    noise: float, durations: Sequence[float], top: float, cells_per_width: Sequence[int]
+) -> np.ndarray:
+    """The limit at some durations, extrapolated from two grids; (durations, 3)."""
+    coarse, fine = (limit_at(noise, durations, top, cells) for cells in cells_per_width)
+    return np.array([extrapolated(*pair) for pair in zip(coarse, fine, strict=True)])
 
 
 def draw(arrays: dict[str, np.ndarray]) -> Figure:
