@@ -2,7 +2,8 @@ r"""The diagonal network: SGD on ``l = (v x - y)^2``, v a sum of products of ``d
 
 Its noise obeys a law of balance, which leaves one variable and closed-form stationary densities at
 any depth (L. Ziyin, H. Li and M. Ueda, arXiv:2308.06671).  Every formula is proved in
-derivations/12_law_of_balance.py and derivations/13_diagonal_network.py.
+derivations 12_law_of_balance.py, 13_diagonal_network.py and
+19_network_regimes.py.
 """
 
 from __future__ import annotations

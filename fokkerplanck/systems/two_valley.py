@@ -2,7 +2,8 @@
 
 ``L = L0(y) + x (x - g1)/f1`` for x >= 0, the flat valley, ``L0(y) + x (x + g2)/f2`` for x < 0, the
 sharp one; y is the direction of progress (N. Yang, Y. Zhang, Q. Ouyang, C. Tang and Y. Tu,
-arXiv:2601.10962, 2026).  Every formula is proved in derivations/10_two_valley.py.
+arXiv:2601.10962, 2026).  Every formula is proved in derivations/10_two_valley.py and
+18_freezing.py.
 """
 
 from __future__ import annotations
