@@ -36,7 +36,7 @@ PARAMETERS: dict[str, Any] = {
     "trained": 0.07,
     "onset": 1.95,
     # Stiff, or lost at the onset: followed for a while only.
-    "short": {"stable": 150, "one_rod": 150},
+    "short": {"stable": 200, "one_rod": 200},
     "floor": 1e-4,
     "rank": 4,
 }
@@ -258,7 +258,7 @@ def draw(arrays: dict[str, np.ndarray]) -> Figure:
             xlim=(1, count),
         )
         loss.set(ylabel="mean loss of two steps", title=f"{size} parameters")
-        distance.set(ylabel="distance from descent", title="period 2 averaged", ylim=(0.01, 7))
+        distance.set(ylabel="distance from descent", title="period 2 averaged", ylim=(1e-3, 1))
         for panel in (loss, distance):
             panel.set(xlabel="step", xlim=(0, count))
     handles, labels = rows[0, 0].get_legend_handles_labels()
