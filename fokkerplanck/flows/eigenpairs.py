@@ -36,7 +36,7 @@ def top_eigenpairs(
     Rayleigh and Ritz on a basis that the residuals of the vectors wanted extend: the Krylov space
     of a block, which sees eigenvalues that are held at the same number, and costs little from
     vectors nearby.  SciPy's ``eigsh`` starts from one vector, its ``lobpcg`` ends when every vector
-    of the block has converged: twice the products and more (benchmarked on networks at the edge).
+    of the block has converged, guards included.
 
     Parameters
     ----------

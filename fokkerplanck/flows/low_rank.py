@@ -104,20 +104,26 @@ def follow_rod(
         time = float(whole)
         while time < whole + 1:
             # A remainder that rounding would leave is taken at once.
-            length = whole + 1 - time if step > 0.99 * (whole + 1 - time) else step
+            left = whole + 1 - time
+            length = left if step > 0.99 * left else step
             new_center, basis, weights, new_rate, error = _attempt(
                 flow, center, factor, rate, time, length
             )
-            finite = np.isfinite(error)
-            change = SAFETY * max(error, 1e-10) ** (-1 / flow.method.order) if finite else SHORTEN
+            change = SHORTEN
+            if np.isfinite(error):
+                change = SAFETY * max(error, 1e-10) ** (-1 / flow.method.order)
+            proposed = length * float(np.clip(change, SHORTEN, LENGTHEN))
             if error <= 1:
-                time = whole + 1 if length == whole + 1 - time else time + length
+                # A whole number that cut a step short says nothing against its length.
+                step = max(proposed, step) if length == left else proposed
+                time = whole + 1 if length == left else time + length
                 center, rate = new_center, new_rate
                 factor, share = _cut(basis, weights, rank)
                 found.discarded = max(found.discarded, share)
             elif length < BLOW_UP:
                 return found
-            step = length * float(np.clip(change, SHORTEN, LENGTHEN))
+            else:
+                step = proposed
         _record(found, flow, center, factor, time)
     return found
 
