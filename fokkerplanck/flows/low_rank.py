@@ -114,8 +114,8 @@ def follow_rod(
                 change = SAFETY * max(error, 1e-10) ** (-1 / flow.method.order)
             proposed = length * float(np.clip(change, SHORTEN, LENGTHEN))
             if error <= 1:
-                # A whole number that cut a step short says nothing against its length.
-                step = max(proposed, step) if length == left else proposed
+                # A step that a whole number cut short says nothing of a full one.
+                step = step if length < step else proposed
                 time = whole + 1 if length == left else time + length
                 center, rate = new_center, new_rate
                 factor, share = _cut(basis, weights, rank)
