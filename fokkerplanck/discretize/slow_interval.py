@@ -65,16 +65,24 @@ class SlowInterval:
         return sum(rows is not None for rows in self._rows)
 
     def at(self, height: float) -> Array:
-        """Rates up and down from every cell, of loss through walls, drift of the slow one; (4, n).
+        """Rates up and down from every cell, and of loss through walls; (3, n).
 
         Rates up and down are zero in the last and the first cell.
         """
+        rates: Array = np.exp(self._between(height, slice(3)))
+        return rates
+
+    def drift(self, height: float) -> Array:
+        """Drift of the slow variable, (n,)."""
+        return self._between(height, 3)
+
+    def _between(self, height: float, rows: int | slice) -> Array:
         top = int(np.clip(np.searchsorted(self._heights, height), 1, self._heights.size - 1))
         low, high = self._heights[top - 1 : top + 1]
         share = (height - low) / (high - low)
-        rows: Array = (1.0 - share) * self._assembled(top - 1) + share * self._assembled(top)
-        rows[:3] = np.exp(rows[:3])
-        return rows
+        below, above = (self._assembled(number)[rows] for number in (top - 1, top))
+        found: Array = (1.0 - share) * below + share * above
+        return found
 
     def _assembled(self, number: int) -> Array:
         found = self._rows[number]
@@ -98,8 +106,7 @@ class SlowInterval:
         for cut in cuts.tolist():
             killing[cut - 1] += self._loss(part, max(cut - 2, 0), cut, -1)
             killing[cut] += self._loss(part, cut, min(cut + 2, n), 0)
-        points = [np.full(n, height), x] if self._slow == 0 else [x, np.full(n, height)]
-        drift = self._coefficients.given(points)[self._slow]
+        drift = self._coefficients.given(self._points(x, height))[self._slow]
         with np.errstate(divide="ignore"):
             logarithms = np.maximum(np.log([up, down, killing]), NOTHING)
         return np.vstack([logarithms, drift])
@@ -111,20 +118,20 @@ class SlowInterval:
 
     def _at_height(self, height: float) -> Coefficients:
         """The fast variable alone; its noise is that of the clipped tensor of both."""
-        both, fast, slow = self._coefficients, 1 - self._slow, self._slow
-
-        def points(x: Array) -> Points:
-            held = np.full_like(x, height)
-            return [held, x] if slow == 0 else [x, held]
+        both, fast = self._coefficients, 1 - self._slow
 
         def given(x: Array) -> Array:
-            return both.given(points(x))[fast : fast + 1]
+            return both.given(self._points(x, height))[fast : fast + 1]
 
         def tensor(x: Array) -> Array:
-            noise = both.tensor(points(x))[fast, fast]
+            noise = both.tensor(self._points(x, height))[fast, fast]
             return np.stack([noise, np.zeros_like(noise)])
 
         return Coefficients(self._line, None, given, tensor, None, None)
+
+    def _points(self, x: Array, height: float) -> Points:
+        held = np.full_like(x, height)
+        return [held, x] if self._slow == 0 else [x, held]
 
 
 def _line(diffusion: Diffusion, slow: int) -> Diffusion:

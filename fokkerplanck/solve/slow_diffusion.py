@@ -13,12 +13,13 @@ from fokkerplanck.discretize.grid import Grid
 from fokkerplanck.discretize.info import Info
 from fokkerplanck.discretize.level import level_function
 from fokkerplanck.discretize.slow_interval import SlowInterval
-from fokkerplanck.errors import FokkerPlanckError, GridMismatch, InvalidGrid, InvalidModel
+from fokkerplanck.errors import FokkerPlanckError, InvalidGrid, InvalidModel
 from fokkerplanck.model.diffusion import Diffusion
 from fokkerplanck.results.density import Density
 from fokkerplanck.results.slow_evolution import SlowEvolution
 from fokkerplanck.solve.linear.blas import single_threaded_blas
 from fokkerplanck.solve.slow_diffusion_steps import Forward, backwards
+from fokkerplanck.solve.slow_variable import slow_range, starts
 
 __all__ = ["slow_diffusion"]
 
@@ -136,23 +137,17 @@ def slow_diffusion(
     began = clock.perf_counter()
     number, heights = _slow_variable(diffusion, grid, slow)
     names = [v.name for v in diffusion.variables]
-    states = np.atleast_2d(np.asarray(start, dtype=float))
-    if states.ndim != 2 or states.shape[1] != 2 or np.ptp(states[:, number]) > 0.0:
-        raise GridMismatch(
-            f"a start is one or several pairs of {names} with the same {names[number]}, "
-            f"not {start!r}"
-        )
+    at, height = starts(names, number, start)
     ends = np.atleast_1d(np.asarray(duration, dtype=float))
     if ends.ndim != 1 or not ends.size or not np.all(np.diff(ends, prepend=0.0) > 0.0):
         raise FokkerPlanckError(f"durations are positive and increase, unlike {duration!r}")
     if not 0.0 < tolerance < 1.0:
         raise FokkerPlanckError(f"the tolerance is between 0 and 1, not {tolerance!r}")
-    at = states[:, 1 - number]
     side, begins = _sides(region, grid, at)
     interval = SlowInterval(diffusion, grid, number, heights, side)
     run = Forward(interval, names[number], (heights[0], heights[-1]), ends, tolerance)
     with single_threaded_blas():
-        run.march(_shared(grid, at), float(states[0, number]))
+        run.march(_shared(grid, at), height)
         info = Info(
             unknowns=grid.size,
             steps=len(run.lengths),
@@ -186,20 +181,13 @@ def _slow_variable(
     diffusion: Diffusion, grid: Grid, slow: tuple[Any, float, float]
 ) -> tuple[int, Array]:
     """Number of the slow variable, and heights over its range."""
-    names = [v.name for v in diffusion.variables]
-    if len(names) != 2 or diffusion.time is not None:
-        raise InvalidModel(
-            "one of two variables is slow, and the coefficients are free of time; the diffusion "
-            f"has {names} and the time {diffusion.time}"
-        )
-    name, low, high = slow
-    if str(name) not in names or not float(low) < float(high):
-        raise GridMismatch(f"slow is (one of {names}, lower, upper), not {slow!r}")
-    number = names.index(str(name))
+    if diffusion.time is not None:
+        raise InvalidModel(f"coefficients are free of time here, those given have {diffusion.time}")
+    number, low, high = slow_range([v.name for v in diffusion.variables], slow)
     grid.require((diffusion.variables[1 - number],))
     if set(grid.axes[0].boundary) != {"reflecting"}:
         raise InvalidGrid(f"the walls of {grid.names[0]} reflect here, not {grid.axes[0].boundary}")
-    return number, np.linspace(float(low), float(high), HEIGHTS + 1)
+    return number, np.linspace(low, high, HEIGHTS + 1)
 
 
 def _sides(region: Any, grid: Grid, at: Array) -> tuple[Flags, Flags]:

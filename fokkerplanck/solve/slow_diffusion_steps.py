@@ -11,7 +11,7 @@ from scipy.linalg.lapack import dgttrf, dgttrs
 from tqdm import tqdm
 
 from fokkerplanck.discretize.slow_interval import SlowInterval
-from fokkerplanck.errors import FokkerPlanckError
+from fokkerplanck.solve.slow_variable import require_inside
 from fokkerplanck.solve.stepping.positive import combination
 from fokkerplanck.solve.stepping.trbdf2 import STAGE
 
@@ -67,9 +67,10 @@ class Forward:
                 # Interpolated rates have bends at the assembled heights.
                 step = min(step, self.interval.spacing / max(abs(speed), np.finfo(float).tiny))
                 step = left if step > 0.999 * left else step
-                whole = self._trial(self.masses[-1], self.mean[-1], step)
-                half = self._trial(self.masses[-1], self.mean[-1], 0.5 * step)
-                other = self._trial(half.masses, half.mean, 0.5 * step)
+                whole = self._trial(self.masses[-1], self.mean[-1], step, speed)
+                half = self._trial(self.masses[-1], self.mean[-1], 0.5 * step, speed)
+                middle = self._speed(half.masses, half.mean)
+                other = self._trial(half.masses, half.mean, 0.5 * step, middle)
                 # Of order 2: the difference is 4 - 1 times the error of the halves.
                 error = float(np.abs(other.masses - whole.masses).sum()) / 3.0
                 ratio = MARGIN * (self.tolerance / max(error, FINEST)) ** (1.0 / 3.0)
@@ -99,10 +100,9 @@ class Forward:
         return min(float(self.durations[0]), float(np.cbrt(self.tolerance / size)))
 
     def _speed(self, masses: Array, height: float) -> float:
-        return float(masses @ self.interval.at(self._inside(height))[3])
+        return float(masses @ self.interval.drift(self._inside(height)))
 
-    def _trial(self, masses: Array, mean: float, length: float) -> _Step:
-        speed = self._speed(masses, mean)
+    def _trial(self, masses: Array, mean: float, length: float, speed: float) -> _Step:
         stages = (self._inside(mean + STAGE * length * speed), self._inside(mean + length * speed))
         first, second = (_resolvent(self.interval.at(h)[:2], STAGE * length) for h in stages)
         once = first(masses, 0)
@@ -118,11 +118,7 @@ class Forward:
         self.mean.append(self._inside(step.mean))
 
     def _inside(self, height: float) -> float:
-        if not self.span[0] <= height <= self.span[1]:
-            raise FokkerPlanckError(
-                f"the mean of {self.name} is {height:.6g} and has left its range "
-                f"({self.span[0]:g}, {self.span[1]:g}): give a wider one, and a grid that fits it"
-            )
+        require_inside(height, self.span, self.name)
         return height
 
 

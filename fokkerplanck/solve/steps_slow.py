@@ -19,11 +19,12 @@ from fokkerplanck.discretize.regions import region_fraction
 from fokkerplanck.discretize.transition_panels import Columns, require_room
 from fokkerplanck.discretize.transition_slice import SlicedStep, panels_for_range
 from fokkerplanck.discretize.transition_step import GaussianStep
-from fokkerplanck.errors import FokkerPlanckError, GridMismatch, InvalidGrid, InvalidModel
+from fokkerplanck.errors import FokkerPlanckError, GridMismatch, InvalidGrid
 from fokkerplanck.model.optimizers import SGD, SGLD
 from fokkerplanck.results.density import Density
 from fokkerplanck.results.slow_evolution import SlowEvolution
 from fokkerplanck.solve.linear.blas import single_threaded_blas
+from fokkerplanck.solve.slow_variable import require_inside, slow_range, starts
 from fokkerplanck.solve.steps_slow_moments import Followed, FollowedMean, FollowedMoments
 
 __all__ = ["slow_evolution"]
@@ -133,21 +134,15 @@ def slow_evolution(
     number, low, high = _slow_variable(optimizer, panels, slow)
     if moments not in (0, 2):
         raise FokkerPlanckError(f"moments of the slow variable are 0 or 2, not {moments!r}")
-    states = np.atleast_2d(np.asarray(start, dtype=float))
-    if states.ndim != 2 or states.shape[1] != 2 or np.ptp(states[:, number]) > 0.0:
-        raise GridMismatch(
-            f"a start is one or several pairs of {[v.name for v in optimizer.state]} with the same "
-            f"{optimizer.state[number].name}, not {start!r}"
-        )
+    at, height = starts([v.name for v in optimizer.state], number, start)
     step = GaussianStep.compile(optimizer)
     level = level_function(region, panels.names)
     panels = panels.with_edges(region_ends(level, panels))
     panels = panels_for_range(panels, step, number, low, high)
     require_room(float(panels.size) * (steps + 1), panels.size)
     side = region_fraction(region, panels) > 0.5
-    at = states[:, 1 - number]
     begins = np.broadcast_to(np.asarray(level((at,))) > 0, at.shape)
-    first = SlicedStep(step, number, float(states[0, number]))
+    first = SlicedStep(step, number, height)
     move = SHARE * (high - low) if largest_move is None else float(largest_move)
     begun = first.at(at)
     columns = begun.columns(panels)
@@ -191,18 +186,13 @@ def _slow_variable(
     optimizer: SGD | SGLD, panels: Panels, slow: tuple[Any, float, float]
 ) -> tuple[int, float, float]:
     names = [v.name for v in optimizer.state]
-    if len(names) != 2:
-        raise InvalidModel(f"one of two variables is slow; the state has {names}")
+    number, low, high = slow_range(names, slow)
     if not isinstance(panels, Panels):
         raise InvalidGrid(f"the fast variable lives on Panels, not on {panels!r}")
-    name, low, high = slow
-    if str(name) not in names or not float(low) < float(high):
-        raise GridMismatch(f"slow is (one of {names}, lower, upper), not {slow!r}")
-    number = names.index(str(name))
     if panels.names != (names[1 - number],):
         raise GridMismatch(f"the panels are of {panels.names}, the fast variable is "
                            f"{names[1 - number]}")  # fmt: skip
-    return number, float(low), float(high)
+    return number, low, high
 
 
 def _forwards(
@@ -223,7 +213,7 @@ def _forwards(
     # tqdm is silent where nobody looks.
     with tqdm(total=steps - 1, desc="steps", disable=None, leave=False) as progress:
         while done < steps:
-            _require_inside(mean[done], span, first)
+            require_inside(mean[done], span, first.step.names[first.slow])
             speed = float(mean[done] - mean[done - 1])
             longest = move / max(abs(speed), np.finfo(float).tiny)
             # The speed is that of one step before: where it changes fast, at first, blocks grow.
@@ -239,16 +229,8 @@ def _forwards(
             blocks.append(_Block(done, count, part, columns.masses if kept else None))
             done += count
             progress.update(count)
-    _require_inside(mean[-1], span, first)
+    require_inside(mean[-1], span, first.step.names[first.slow])
     return mean, blocks, tallies, lost
-
-
-def _require_inside(mean: float, span: tuple[float, float], first: SlicedStep) -> None:
-    if not span[0] <= mean <= span[1]:
-        raise FokkerPlanckError(
-            f"the mean of {first.step.names[first.slow]} is {mean:.6g} and has left its range "
-            f"({span[0]:g}, {span[1]:g}): give a wider one, and panels that fit it"
-        )
 
 
 def _backwards(
