@@ -22,7 +22,7 @@ from matplotlib.figure import Figure
 from scipy.linalg import solve_continuous_lyapunov
 
 import fokkerplanck as fpk
-from fokkerplanck.discretize.coefficients import compile_expressions
+from figures._minimum import minimum
 from fokkerplanck.systems.styblinski_tang import StyblinskiTang
 from fokkerplanck.systems.tabular import Classifier, load_table
 
@@ -131,19 +131,6 @@ def white(p: dict[str, Any]) -> dict[str, np.ndarray]:
     return arrays
 
 
-def bottom(sgd: fpk.SGD) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Minimum of the loss, Hessian and covariance of a step there."""
-    values = compile_expressions(
-        [*sgd.gradient, *sp.hessian(sgd.objective, sgd.variables), *sgd.covariance], sgd.variables
-    )
-    theta, d = np.zeros(len(sgd.variables)), len(sgd.variables)
-    for _ in range(30):
-        now = values(*theta)
-        theta = theta - np.linalg.solve(now[d : d + d * d].reshape(d, d), now[:d])
-    now = values(*theta)
-    return theta, now[d : d + d * d].reshape(d, d), now[d + d * d :].reshape(d, d)
-
-
 def logistic(p: dict[str, Any]) -> dict[str, np.ndarray]:
     """Minibatch SGD against B, 1/eta and 1/k, white noise against 1/D."""
     table = load_table(columns=p["columns"])
@@ -156,7 +143,7 @@ def logistic(p: dict[str, Any]) -> dict[str, np.ndarray]:
     }
     arrays: dict[str, np.ndarray] = {}
     plain = Classifier(*table, decay=p["decay"])
-    theta, hessian, noise = bottom(plain.optimizer(eta))
+    theta, hessian, noise = minimum(plain.optimizer(eta))
     root = np.linalg.cholesky(hessian)
     spread = np.linalg.eigvalsh(root.T @ solve_continuous_lyapunov(hessian, noise) @ root)[-1]
     arrays["exponent"] = np.array(p["threshold"] / spread)  # times B/eta

@@ -22,7 +22,7 @@ from scipy.linalg import solve_discrete_lyapunov
 from sklearn.datasets import load_breast_cancer
 
 import fokkerplanck as fpk
-from fokkerplanck.discretize.coefficients import compile_expressions
+from figures._minimum import minimum
 
 KEEP = True
 
@@ -56,17 +56,6 @@ def model(columns: list[int], ridge: float) -> fpk.SGD:
     return fpk.SGD(
         loss, (u, v), fpk.noise.PerSample(loss, data), learning_rate=eta, batch_size=batch
     )
-
-
-def minimum(sgd: fpk.SGD) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Minimiser of the loss, Hessian and one-sample covariance there."""
-    slope = compile_expressions(list(sgd.gradient), (u, v))
-    curvature = compile_expressions(list(sp.hessian(sgd.objective, (u, v))), (u, v))
-    theta = np.zeros(2)
-    for _ in range(20):
-        theta = theta - np.linalg.solve(curvature(*theta).reshape(2, 2), slope(*theta))
-    noise = compile_expressions(list(sgd.subs({"B": 1}).covariance), (u, v))
-    return theta, curvature(*theta).reshape(2, 2), noise(*theta).reshape(2, 2)
 
 
 def linear_covariance(hessian: np.ndarray, noise: np.ndarray, eta: float) -> np.ndarray:
@@ -143,7 +132,7 @@ def case(i: int, j: int, p: dict[str, Any]) -> dict[str, np.ndarray]:
     """Everything for batch size number i and learning rate number j."""
     batch, eta = p["batch_sizes"][i], p["learning_rates"][j]
     base = model(p["columns"], p["ridge"])
-    theta, hessian, noise = minimum(base)
+    theta, hessian, noise = minimum(base.subs({"B": 1}))
     sgd = base.subs({"eta": eta, "B": batch})
     ensemble, points = sampled_points(
         sgd, theta, float(np.linalg.eigvalsh(hessian)[0]), p, p["seed"] + 100 * i + j
@@ -174,7 +163,7 @@ def case(i: int, j: int, p: dict[str, Any]) -> dict[str, np.ndarray]:
 def compute(**p: Any) -> dict[str, np.ndarray]:
     """Densities, moments and goodness of fit for every learning rate and batch size."""
     arrays: dict[str, np.ndarray] = {}
-    arrays["theta"], arrays["hessian"], _ = minimum(model(p["columns"], p["ridge"]))
+    arrays["theta"], arrays["hessian"], _ = minimum(model(p["columns"], p["ridge"]).subs({"B": 1}))
     cases = {
         (i, j): case(i, j, p)
         for i in range(len(p["batch_sizes"]))

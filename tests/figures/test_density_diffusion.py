@@ -10,6 +10,7 @@ from figures import density_diffusion_degenerate as degenerate
 from figures import density_diffusion_odds as odds
 from figures import density_diffusion_scaling as scaling
 from figures import density_diffusion_times as times
+from fokkerplanck.discretize.coefficients import compile_expressions
 
 
 def test_times_of_solver_paths_and_formula() -> None:
@@ -120,7 +121,7 @@ def test_rates_fall_exponentially_with_the_batch() -> None:
 def test_watching_at_steps_only_doubles_the_time_of_the_linear_diffusion() -> None:
     p = scaling.PARAMETERS
     model = scaling.Classifier(*scaling.load_table(columns=p["columns"]), decay=p["decay"])
-    _, hessian, noise = scaling.bottom(model.optimizer(p["logistic_rate"]))
+    _, hessian, noise = scaling.minimum(model.optimizer(p["logistic_rate"]))
     spread = np.linalg.cholesky(noise / p["logistic_batch"])
     rng, runs, pieces, counted = np.random.default_rng(1), 400, 20, 1200
     x, seen, crossed = np.zeros((runs, 2)), np.full(runs, counted), np.full(runs, counted)
@@ -159,4 +160,4 @@ def test_gradients_by_hand_are_those_of_the_symbols(hidden: int) -> None:
 
 
 def _evaluated(sgd: times.fpk.SGD, theta: np.ndarray) -> np.ndarray:
-    return np.asarray(scaling.compile_expressions(list(sgd.gradient), sgd.variables)(*theta))
+    return np.asarray(compile_expressions(list(sgd.gradient), sgd.variables)(*theta))

@@ -76,7 +76,7 @@ def test_chi_square_is_unbiased() -> None:
 def test_minimum_of_the_logistic_loss() -> None:
     """The gradient vanishes there, and the covariance is that of the per-sample gradients."""
     sgd = sgd_on_data.model([0, 1], 0.05)
-    theta, hessian, noise = sgd_on_data.minimum(sgd)
+    theta, hessian, noise = sgd_on_data.minimum(sgd.subs({"B": 1}))
     step = fpk.simulate_sgd(
         sgd.subs({"eta": 1e-3, "B": 1}), tuple(theta), steps=1, runs=40_000, seed=3
     )
