@@ -19,6 +19,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import fokkerplanck as fpk
+from figures._line import line
 from fokkerplanck.discretize.coefficients import compile_expressions
 from fokkerplanck.systems.degenerate_valley import MinimalValley
 from fokkerplanck.systems.random_shift_valley import RandomShiftValley
@@ -145,11 +146,8 @@ def measured(model: Model, p: dict[str, Any], seed: int) -> dict[str, np.ndarray
 
 def slope(noises: np.ndarray, times: np.ndarray, errors: np.ndarray) -> tuple[float, float]:
     """Slope of ln t against ln noise by weighted least squares, and its standard error."""
-    weights = (times / errors) ** 2
-    logarithm = np.log(noises)
-    centred = logarithm - np.average(logarithm, weights=weights)
-    precision = np.sum(weights * centred**2)
-    return float(np.sum(weights * centred * np.log(times)) / precision), float(precision**-0.5)
+    found, error, *_ = line(np.log(noises), np.stack([np.log(times), errors / times], axis=1))
+    return found, error
 
 
 def compute(**p: Any) -> dict[str, np.ndarray]:

@@ -22,6 +22,7 @@ from matplotlib.figure import Figure
 from scipy.linalg import solve_continuous_lyapunov
 
 import fokkerplanck as fpk
+from figures._line import line
 from figures._minimum import minimum
 from fokkerplanck.systems.styblinski_tang import StyblinskiTang
 from fokkerplanck.systems.tabular import Classifier, load_table
@@ -178,16 +179,6 @@ def logistic(p: dict[str, Any]) -> dict[str, np.ndarray]:
 def compute(**p: Any) -> dict[str, np.ndarray]:
     """All series."""
     return {**styblinski_tang(p), **white(p), **logistic(p)}
-
-
-def line(places: np.ndarray, points: np.ndarray) -> tuple[float, float, float, float]:
-    """Weighted straight line: slope, its standard error, intercept, chi-square per freedom."""
-    values, errors = points.T
-    design = np.stack([places, np.ones_like(places)], axis=1) / errors[:, np.newaxis]
-    spread = np.linalg.inv(design.T @ design)
-    slope, constant = spread @ design.T @ (values / errors)
-    chi = np.sum(((values - slope * places - constant) / errors) ** 2) / (len(places) - 2)
-    return float(slope), float(np.sqrt(spread[0, 0])), float(constant), float(chi)
 
 
 def rounded(value: float, error: float) -> str:
